@@ -1,6 +1,5 @@
 //! Counters, histograms and gauges, as OpenMetrics. Labels never carry anything about a user.
 
-mod labels;
 mod process;
 mod table;
 
@@ -8,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
+use prometheus_client::encoding::EncodeLabelValue;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -17,8 +17,6 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use crate::clock::now_seconds;
-pub use labels::WebhookOutcome;
-use labels::{AppLabel, FixedLabel, ReadLabels, RouteLabels, WebhookLabel};
 use process::Process;
 use table::metrics_table;
 
@@ -31,6 +29,16 @@ const TROUBLE_COUNTS: i64 = 10;
 
 /// Log lines of this process that could not be written.
 pub static LOG_LINES_LOST: LazyLock<Counter> = LazyLock::new(Counter::default);
+
+type Label<V> = [(&'static str, V); 1];
+/// One of a few fixed values.
+type FixedLabel = Label<&'static str>;
+type WebhookLabel = Label<WebhookOutcome>;
+type AppLabel = Label<String>;
+/// A request to the REST interface: the route, never the path, and the status of the answer.
+type RouteLabels = (Label<String>, Label<u16>);
+/// A class of reads, and how they ended.
+type ReadLabels = (FixedLabel, FixedLabel);
 
 /// A gauge that is absent until its level is known.
 type OptionalGauge = Family<Vec<(String, String)>, Gauge>;
@@ -253,4 +261,36 @@ impl Metrics {
         _ = encode(&mut text, &self.registry);
         text
     }
+}
+
+/// The result of a webhook request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[expect(non_camel_case_types, reason = "the names are the label's values")]
+pub enum WebhookOutcome {
+    /// Something in it was new.
+    stored,
+    /// All of it was stored before.
+    repeated,
+    /// It was dropped, because it names an erased app user. Anything else in it was stored before.
+    erased,
+    /// It is in quarantine, whole or in part.
+    quarantined,
+    /// No or a wrong secret.
+    unauthorized,
+    /// Too large, too slow or compressed; or sent to another address than the target.
+    refused,
+    /// Not stored; the sender should try again.
+    unavailable,
+}
+
+impl WebhookOutcome {
+    const ALL: [Self; 7] = [
+        Self::stored,
+        Self::repeated,
+        Self::erased,
+        Self::quarantined,
+        Self::unauthorized,
+        Self::refused,
+        Self::unavailable,
+    ];
 }

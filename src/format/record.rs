@@ -1,7 +1,6 @@
 //! A record as bytes. Stamps are written once and pointed at, since one event says many things.
 
 mod clients;
-mod stamps;
 #[cfg(test)]
 mod tests;
 
@@ -14,8 +13,8 @@ use crate::domain::{
     BEFORE_ALL, Claim, Client, ClientId, Edge, Field, JsonText, Override, Part, Reason, Recent, Record,
     Register, SmoochId, SmoochState, Stamp,
 };
-pub use stamps::Unreadable;
-use stamps::{At, Stamped};
+pub use clients::Unreadable;
+use clients::{At, Stamped};
 
 /// The first byte of every record: the layout of the rest. Whatever was written once can be read.
 const LAYOUT: u8 = 2;

@@ -8,7 +8,8 @@ use axum::extract::{Path, Request};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use serde_json::json;
 
 use super::answers::{EMPTY, answer, json, member};
 use super::error::ApiError;
@@ -31,8 +32,7 @@ pub(super) async fn refuse_web_pages(request: Request, next: Next) -> Response {
     let headers = request.headers();
     let from_page = headers.get("sec-fetch-site").is_some_and(|site| site != "none");
     if from_page || headers.contains_key(header::ORIGIN) {
-        let why = "Requests from web pages are refused";
-        return ApiError::new(StatusCode::FORBIDDEN, "forbidden", why).into_response();
+        return ApiError::forbidden("Requests from web pages are refused").into_response();
     }
     let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
     let kind = kind.to_ascii_lowercase();
@@ -72,17 +72,17 @@ pub(super) async fn redrive(shared: State, Path(number): Path<String>) -> Result
     tracing::info!(seq, learned, unusable, erased, "a body was redriven");
     // A failure in the worker has no reason of its own.
     let unapplied = || ("cannot_apply", "it cannot be applied; the log says why".to_owned());
-    let trouble = (unusable > 0).then(|| trouble.unwrap_or_else(unapplied));
-    let (reason, detail) = trouble.unzip();
-    let answered = RedriveAnswer {
-        detail,
-        kept: receipt.kept,
-        learned,
-        reason,
-        repeated: receipt.repeated,
-        seq,
-        unusable,
-    };
+    let mut answered = json!({
+        "kept": receipt.kept,
+        "learned": learned,
+        "repeated": receipt.repeated,
+        "seq": seq,
+        "unusable": unusable,
+    });
+    if unusable > 0 {
+        let (reason, detail) = trouble.unwrap_or_else(unapplied);
+        (answered["reason"], answered["detail"]) = (reason.into(), detail.into());
+    }
     Ok(answer(StatusCode::OK, &answered))
 }
 
@@ -99,27 +99,6 @@ pub(super) async fn delete_quarantined(
             Ok(json(StatusCode::OK, EMPTY))
         }
     }
-}
-
-#[derive(Serialize)]
-struct RedriveAnswer {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    detail: Option<String>,
-    kept: usize,
-    learned: usize,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'static str>,
-    repeated: usize,
-    seq: Seq,
-    unusable: usize,
-}
-
-/// The answer of [`rebuild`] to derived tables.
-#[derive(Serialize)]
-struct RemakingAnswer<'t> {
-    failed: Vec<&'t str>,
-    remaking: BTreeSet<&'t str>,
-    replaced: usize,
 }
 
 #[derive(Deserialize)]
@@ -184,5 +163,5 @@ async fn rebuild_derived(shared: &HttpState, names: &[String]) -> Result<Respons
     let begun = begun.into_iter().map(|progress| progress.table);
     let all: BTreeSet<&str> = asked.into_iter().chain(begun).collect();
     let failed: Vec<&str> = shared.damaged_tables.failed().collect();
-    Ok(answer(StatusCode::OK, &RemakingAnswer { failed, remaking: all, replaced: 0 }))
+    Ok(answer(StatusCode::OK, &json!({ "failed": failed, "remaking": all, "replaced": 0 })))
 }

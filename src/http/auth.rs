@@ -46,21 +46,14 @@ impl Caller {
     pub(super) fn must_be_app(&self) -> Result<(), ApiError> {
         match self.authority {
             Authority::App => Ok(()),
-            Authority::User(_) => Err(forbidden("Invalid scope: scope app is needed here, not appUser")),
+            Authority::User(_) => {
+                Err(ApiError::forbidden("Invalid scope: scope app is needed here, not appUser"))
+            }
             Authority::Token => Err(ApiError::unauthorized(
                 "This call needs more than an app token, such as a JWT of scope app",
             )),
         }
     }
-}
-
-/// A verified credential, before the app of the request is known.
-struct VerifiedCredential {
-    app: Option<AppId>,
-    authority: Authority,
-    credential: String,
-    key: Option<String>,
-    scope: &'static str,
 }
 
 impl Apps {
@@ -91,39 +84,38 @@ impl Apps {
         path: Option<&str>,
         now: i64,
     ) -> Result<Caller, ApiError> {
-        let VerifiedCredential { app, authority, credential, key, scope } = self.prove(headers, now)?;
-        let other =
-            || ApiError::bad_request("AppId in path does not match supplied credentials").with_missing_app();
-        let app = match (app, path) {
-            (Some(app), Some(path)) if path != app.as_str() => return Err(other()),
-            (Some(app), _) => app,
-            (None, None) => {
-                return Err(forbidden("Invalid scope: scope account needs /apps/{appId} in the path"));
-            }
-            (None, Some(path)) => self.apps.get(&AppId::from(path)).cloned().ok_or_else(other)?,
-        };
-        Ok(Caller { app, authority, credential, key, scope })
-    }
-
-    fn prove(&self, headers: &HeaderMap, now: i64) -> Result<VerifiedCredential, ApiError> {
         let mut credentials = headers.get_all(header::AUTHORIZATION).iter();
         let credential = match (credentials.next(), credentials.next()) {
             (Some(credential), None) => {
                 credential.to_str().map_err(|_| invalid("The Authorization header is not text"))?
             }
             (Some(_), Some(_)) => return Err(invalid("There is more than one Authorization header")),
-            (None, _) => return self.token(headers),
+            (None, _) => return self.token(headers, path),
         };
         let (scheme, credential) = credential.split_once(' ').unwrap_or((credential, ""));
         match scheme.to_ascii_lowercase().as_str() {
-            "bearer" => self.bearer(credential, now),
-            "basic" => self.basic(credential),
+            "bearer" => self.bearer(credential, now, path),
+            "basic" => self.basic(credential, path),
             _ => Err(invalid("The Authorization header must be Bearer or Basic")),
         }
     }
 
+    /// The app that a credential reaches: `of` is its own, `path` the one that the path names.
+    fn app(&self, of: Option<&AppId>, path: Option<&str>) -> Result<AppId, ApiError> {
+        let other =
+            || ApiError::bad_request("AppId in path does not match supplied credentials").with_missing_app();
+        match (of, path) {
+            (Some(app), Some(path)) if path != app.as_str() => Err(other()),
+            (Some(app), _) => Ok(app.clone()),
+            (None, None) => {
+                Err(ApiError::forbidden("Invalid scope: scope account needs /apps/{appId} in the path"))
+            }
+            (None, Some(path)) => self.apps.get(&AppId::from(path)).cloned().ok_or_else(other),
+        }
+    }
+
     /// Looks up an app token by its hash, so that timing reveals nothing about a guess.
-    fn token(&self, headers: &HeaderMap) -> Result<VerifiedCredential, ApiError> {
+    fn token(&self, headers: &HeaderMap, path: Option<&str>) -> Result<Caller, ApiError> {
         let mut tokens = headers.get_all("app-token").iter();
         let token = match (tokens.next(), tokens.next()) {
             (Some(token), None) => token,
@@ -132,8 +124,8 @@ impl Apps {
         };
         let app = self.tokens.get(&hash(token)).ok_or_else(|| ApiError::unauthorized("Unknown app token"))?;
         let credential = format!("token of {app}");
-        Ok(VerifiedCredential {
-            app: Some(app.clone()),
+        Ok(Caller {
+            app: self.app(Some(app), path)?,
             authority: Authority::Token,
             credential,
             key: None,
@@ -141,7 +133,7 @@ impl Apps {
         })
     }
 
-    fn bearer(&self, token: &str, now: i64) -> Result<VerifiedCredential, ApiError> {
+    fn bearer(&self, token: &str, now: i64, path: Option<&str>) -> Result<Caller, ApiError> {
         let refused = |refusal: jwt::TokenError| invalid(refusal.to_string());
         let key_id = jwt::key_id(token).map_err(refused)?;
         let key = self
@@ -164,14 +156,16 @@ impl Apps {
             }
             (Scope::Account, _, None) => (Authority::App, key_id),
             (Scope::Account, ..) => {
-                return Err(forbidden("Invalid scope: an app's key cannot claim scope account"));
+                return Err(ApiError::forbidden("Invalid scope: an app's key cannot claim scope account"));
             }
-            (_, _, _) => return Err(forbidden("Invalid scope: an account's key claims scope account")),
+            (_, _, _) => {
+                return Err(ApiError::forbidden("Invalid scope: an account's key claims scope account"));
+            }
         };
-        Ok(VerifiedCredential { app: key.app.clone(), authority, credential, key: shown, scope })
+        Ok(Caller { app: self.app(key.app.as_ref(), path)?, authority, credential, key: shown, scope })
     }
 
-    fn basic(&self, credential: &str) -> Result<VerifiedCredential, ApiError> {
+    fn basic(&self, credential: &str, path: Option<&str>) -> Result<Caller, ApiError> {
         let decoded = STANDARD.decode(credential).ok().and_then(|bytes| String::from_utf8(bytes).ok());
         let decoded = decoded.ok_or_else(|| invalid("The Basic credential is not base64 of keyId:secret"))?;
         let (key_id, secret) =
@@ -181,8 +175,8 @@ impl Apps {
         let fits = bool::from(expected.ct_eq(&hash(secret)));
         let key = key.filter(|_| fits).ok_or_else(|| invalid("Unknown key id or wrong secret"))?;
         let scope = if key.app.is_some() { Scope::App } else { Scope::Account };
-        Ok(VerifiedCredential {
-            app: key.app.clone(),
+        Ok(Caller {
+            app: self.app(key.app.as_ref(), path)?,
             authority: Authority::App,
             credential: key_id.to_owned(),
             key: Some(key_id.to_owned()),
@@ -197,8 +191,4 @@ fn hash(text: impl AsRef<[u8]>) -> [u8; 32] {
 
 fn invalid(description: impl Into<std::borrow::Cow<'static, str>>) -> ApiError {
     ApiError::new(StatusCode::UNAUTHORIZED, "invalid_auth", description).with_wrong_credential()
-}
-
-fn forbidden(description: &'static str) -> ApiError {
-    ApiError::new(StatusCode::FORBIDDEN, "forbidden", description)
 }

@@ -26,8 +26,7 @@ pub(super) async fn init(request: ApiRequest) -> Result<Response, ApiError> {
         request.read(|json| rest::v1::init(json, &timestamp::json_from_ms(request.received)))?;
     let user_id = match (&request.caller.authority, user_id) {
         (Authority::User(own), Some(named)) if named != *own => {
-            let description = "The userId in the body is not the JWT's";
-            return Err(ApiError::new(StatusCode::FORBIDDEN, "forbidden", description));
+            return Err(ApiError::forbidden("The userId in the body is not the JWT's"));
         }
         (Authority::User(own), _) if is_longer(own, NAME_BYTES) => {
             return Err(ApiError::bad_request("The userId of the JWT must have at most 1024 bytes"));

@@ -1,13 +1,12 @@
 //! Refusals in Smooch's shape: `{"error":{"code","description"}}`.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
+use serde_json::{Value, json};
 
-use super::answers::{json, to_json};
+use super::answers::answer;
 use crate::clock::now_micros;
 use crate::domain::brand::several_brands;
 use crate::domain::command::{Action, Refusal};
@@ -69,6 +68,14 @@ impl ApiError {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", why)
     }
 
+    pub(super) fn forbidden(description: &'static str) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", description)
+    }
+
+    pub(super) fn conflict(description: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::CONFLICT, "conflict", description)
+    }
+
     pub(super) fn not_found(description: &'static str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", description)
     }
@@ -106,7 +113,7 @@ impl ApiError {
 
     pub(super) fn user_id_taken(user: &str) -> Self {
         let beside = Some(ErrorMember::User(user.to_owned()));
-        Self { beside, ..Self::new(StatusCode::CONFLICT, "conflict", "User already exists") }
+        Self { beside, ..Self::conflict("User already exists") }
     }
 
     /// The requested entry was deleted by retention; `oldest` is the first that remains.
@@ -169,56 +176,31 @@ impl From<store::Error> for ApiError {
                 let why = format!("The derived table {name} is being rebuilt; try again later");
                 return Self::unavailable("unavailable", why);
             }
-            store::Error::Unreadable { .. } => {
-                tracing::error!(%error, "look-up failed: {error}");
-                let why = "A record is damaged and is being restored from the journal; try again later";
-                return Self::unavailable("unavailable", why);
-            }
-            store::Error::Hole(_) => {
-                tracing::error!(%error, "look-up failed: {error}");
-                return Self::unavailable("unavailable", error.to_string());
-            }
-            _ => {}
+            _ => tracing::error!(%error, "look-up failed: {error}"),
         }
-        tracing::error!(%error, "look-up failed: {error}");
-        Self::unavailable("unavailable", "The database is not available; try again")
+        match error {
+            store::Error::Unreadable { .. } => {
+                let why = "A record is damaged and is being restored from the journal; try again later";
+                Self::unavailable("unavailable", why)
+            }
+            store::Error::Hole(_) => Self::unavailable("unavailable", error.to_string()),
+            _ => Self::unavailable("unavailable", "The database is not available; try again"),
+        }
     }
-}
-
-/// Members that are texts, in the order of their names.
-type Texts<'e> = BTreeMap<&'static str, &'e str>;
-
-#[derive(Default, Serialize)]
-struct ErrorAnswer<'e> {
-    #[serde(rename = "appUser", skip_serializing_if = "Option::is_none")]
-    app_user: Option<Texts<'e>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    epoch: Option<String>,
-    error: Texts<'e>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    oldest: Option<u64>,
-}
-
-#[derive(Serialize)]
-struct ErrorAnswerV2<'e> {
-    errors: [Texts<'e>; 1],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    user: Option<Texts<'e>>,
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let error = Texts::from([("code", self.code), ("description", &self.description)]);
-        let mut answer = ErrorAnswer { error, ..ErrorAnswer::default() };
+        let mut answer = json!({ "error": { "code": self.code, "description": self.description } });
         match &self.beside {
-            Some(ErrorMember::User(user)) => answer.app_user = Some(Texts::from([("_id", &**user)])),
+            Some(ErrorMember::User(user)) => answer["appUser"] = json!({ "_id": user }),
             Some(ErrorMember::Oldest(oldest, epoch)) => {
-                answer.oldest = Some(*oldest);
-                answer.epoch = epoch.map(|epoch| epoch.to_string());
+                answer["oldest"] = (*oldest).into();
+                epoch.iter().for_each(|epoch| answer["epoch"] = epoch.to_string().into());
             }
             None => {}
         }
-        let mut response = self.respond(self.status, to_json(&answer));
+        let mut response = self.respond(self.status, &answer);
         // Lets the middleware rewrite the refusal for another version.
         response.extensions_mut().insert(self);
         response
@@ -229,16 +211,15 @@ impl ApiError {
     /// The refusal in v2's shape: `{"errors":[{"code","title"}]}`.
     pub(super) fn in_v2(&self) -> Response {
         let (status, code) = self.v2.unwrap_or((self.status, self.code));
-        let user = match &self.beside {
-            Some(ErrorMember::User(user)) => Some(Texts::from([("id", &**user)])),
-            _ => None,
-        };
-        let errors = [Texts::from([("code", code), ("title", &self.description)])];
-        self.respond(status, to_json(&ErrorAnswerV2 { errors, user }))
+        let mut answer = json!({ "errors": [{ "code": code, "title": self.description }] });
+        if let Some(ErrorMember::User(user)) = &self.beside {
+            answer["user"] = json!({ "id": user });
+        }
+        self.respond(status, &answer)
     }
 
-    fn respond(&self, status: StatusCode, answer: String) -> Response {
-        let mut response = json(status, answer);
+    fn respond(&self, status: StatusCode, refusal: &Value) -> Response {
+        let mut response = answer(status, refusal);
         // 1 to 3 s, so that senders refused together do not return together.
         let soon = || 1 + now_micros().unsigned_abs() % 3;
         if let Some(seconds) = self.after.or_else(|| self.is_temporary().then(soon)) {
@@ -274,9 +255,7 @@ pub(super) fn refusal(refusal: Refusal, place: &str) -> ApiError {
         Refusal::Secured => {
             ApiError::unauthorized("A JWT was used for this app user; app tokens no longer reach it")
         }
-        Refusal::NotYours => {
-            ApiError::new(StatusCode::FORBIDDEN, "forbidden", "The JWT's userId is not this app user's")
-        }
+        Refusal::NotYours => ApiError::forbidden("The JWT's userId is not this app user's"),
         Refusal::Stale => ApiError::new(
             StatusCode::PRECONDITION_FAILED,
             "precondition_failed",
@@ -287,33 +266,25 @@ pub(super) fn refusal(refusal: Refusal, place: &str) -> ApiError {
         }
         Refusal::TooManyMembers => ApiError::bad_request("The merged app user would have too many _ids"),
         Refusal::SameUser => ApiError::bad_request("The app users are merged already"),
-        Refusal::SeveralBrands(brands) => {
-            ApiError::new(StatusCode::CONFLICT, "conflict", several_brands(&brands, place))
-        }
+        Refusal::SeveralBrands(brands) => ApiError::conflict(several_brands(&brands, place)),
         Refusal::Unchangeable(name) => ApiError::bad_request(format!(
             "{name} cannot be changed by this call, and is another; leave it out, or say it as it is"
         )),
-        Refusal::SeveralUsers => ApiError::new(
-            StatusCode::CONFLICT,
-            "conflict",
+        Refusal::SeveralUsers => ApiError::conflict(
             "Several app users carry the JWT's userId, and a JWT speaks for one. Nothing was done: a JWT of scope app can \
              name each by its _id",
         ),
         Refusal::NamesErased => ApiError::bad_request(
             "The userId (v2: externalId) is, or contains, the _id of an erased app user",
         ),
-        Refusal::SeveralCarriers => ApiError::new(
-            StatusCode::CONFLICT,
-            "conflict",
+        Refusal::SeveralCarriers => ApiError::conflict(
             "Several app users carry the userId. Nothing was done: name the app user by its _id",
         ),
         Refusal::BrandByToken => ApiError::unauthorized(
             "An app token begins nobody in a brand of its choice, nor under a userId that another brand has. Nothing was \
              done: a JWT of scope app may",
         ),
-        Refusal::BrandByUser => ApiError::new(
-            StatusCode::FORBIDDEN,
-            "forbidden",
+        Refusal::BrandByUser => ApiError::forbidden(
             "The JWT's app user is not of this brand. Nothing was done: leave `brandId` out, or ask with a JWT of scope app",
         ),
     }

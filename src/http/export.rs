@@ -17,7 +17,7 @@ use super::accept::{ExportFormat, OF_PAGES};
 use super::answers::json;
 use super::api_request::ApiRequest;
 use super::error::ApiError;
-use super::list_request::{CountMode, ListRequest, PageStart, V1};
+use super::list_request::{CountMode, ListRequest, MOST_IN_V1, PageStart};
 use super::{parameters, reads};
 use crate::domain::list::Query;
 use crate::domain::{AppId, View};
@@ -141,7 +141,7 @@ fn query(parameters: &[(String, String)]) -> Result<Query, ApiError> {
     if let Some((name, _)) = parameters.iter().find(of_pages) {
         return Err(ApiError::bad_request(format!("{name} is for pages, and this is all of them")));
     }
-    Ok(ListRequest::read(parameters, &V1)?.query)
+    Ok(ListRequest::read(parameters, MOST_IN_V1)?.query)
 }
 
 /// The query in the parameters of GET `/v1/appusers`, without those of pages.

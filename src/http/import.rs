@@ -1,13 +1,11 @@
 //! Imports records and app users for an operator.
 
-use std::borrow::Cow;
-
 use axum::body::{Body, Bytes};
 use axum::extract::OriginalUri;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use futures_util::stream::{StreamExt, iter};
-use serde::Serialize;
+use serde_json::json;
 
 use super::answers::answer;
 use super::error::ApiError;
@@ -25,19 +23,6 @@ pub const PIECE: usize = 16 << 20;
 
 /// Lines that wait for the worker at once: enough for a full batch, few compared with the queue.
 const WINDOW: usize = 256;
-
-#[derive(Serialize)]
-struct ImportAnswer {
-    imported: u64,
-    known: u64,
-    wrong: Vec<WrongLine>,
-}
-
-#[derive(Serialize)]
-struct WrongLine {
-    line: u64,
-    why: Cow<'static, str>,
-}
 
 /// POST `/import?app=&default=` with JSON lines, as `rollcall export` writes them or one app user each:
 /// imports them. Lines belong to `app`; a line without an app belongs to `default` if `app` is absent.
@@ -73,23 +58,22 @@ pub(super) async fn receive(
     };
     let mut learned = iter(lines).map(learn).buffered(WINDOW);
     let (mut imported, mut known, mut wrong) = (0_u64, 0_u64, Vec::new());
+    let mut reject = |line: u64, why: &str| wrong.push(json!({ "line": line, "why": why }));
     while let Some((line, outcome)) = learned.next().await {
         match outcome? {
             Ok(ImportResult::Learned) => imported += 1,
             Ok(ImportResult::AlreadyKnown) => known += 1,
             Ok(ImportResult::TooLarge) => {
-                let why = "it would make one app user of more _ids than ingest.group_members allows";
-                wrong.push(WrongLine { line, why: why.into() });
+                reject(line, "it would make one app user of more _ids than ingest.group_members allows");
             }
             Ok(ImportResult::NamesErased) => {
-                let why = "its userId is, or contains, the _id of an app user that was erased";
-                wrong.push(WrongLine { line, why: why.into() });
+                reject(line, "its userId is, or contains, the _id of an app user that was erased");
             }
-            Err(why) => wrong.push(WrongLine { line, why: why.into() }),
+            Err(why) => reject(line, &why),
         }
     }
     tracing::info!(imported, known, wrong = wrong.len(), "{imported} app users were imported");
-    Ok(answer(StatusCode::OK, &ImportAnswer { imported, known, wrong }))
+    Ok(answer(StatusCode::OK, &json!({ "imported": imported, "known": known, "wrong": wrong })))
 }
 
 /// Imports one line; returns the reason if it is rejected for good.

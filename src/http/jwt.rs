@@ -24,9 +24,8 @@ const LEEWAY: f64 = 60.0;
 /// The same for `iat`, which limits nothing and only records the signer's clock.
 const IAT_LEEWAY: f64 = 300.0;
 
-/// The scope of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scope {
+pub(crate) enum Scope {
     /// `app`: the business, for every user of one app.
     App,
     /// `appUser`: one user.
@@ -37,7 +36,7 @@ pub enum Scope {
 
 impl Scope {
     /// The name in a token's claims.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::App => "app",
             Self::AppUser => "appUser",
@@ -49,58 +48,42 @@ impl Scope {
 /// The claims of a token. `user_id` is present, and not empty, exactly when the scope is
 /// [`Scope::AppUser`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Claims {
-    /// The users that the token speaks for.
-    pub scope: Scope,
-    /// The userId of the one user.
-    pub user_id: Option<String>,
+pub(crate) struct Claims {
+    pub(crate) scope: Scope,
+    pub(crate) user_id: Option<String>,
 }
 
 /// The reason for refusing a token. Its text is shown to the caller: it quotes nothing of the token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TokenError {
-    /// Longer than any honest token.
+pub(crate) enum TokenError {
     #[error("Invalid JWT. It is longer than {LONGEST_TOKEN} bytes")]
     TooLong,
-    /// Not the compact form, or base64url with more than one spelling.
     #[error("Invalid JWT. It must be three parts in unpadded base64url, separated by dots")]
     Shape,
-    /// The header is not an object, or repeats a member.
     #[error("Invalid JWT header. It must be a JSON object, with each member once")]
     Header,
-    /// No `kid`.
     #[error("Invalid JWT header. Missing key id (kid)")]
     KeyIdMissing,
-    /// A `kid` that cannot be one of ours.
     #[error(
         "Invalid JWT header. The key id (kid) must be a string of 1 to {LONGEST_KEY_ID} printable characters"
     )]
     KeyId,
-    /// Another algorithm, or none.
     #[error("Invalid JWT header. The algorithm (alg) must be HS256, HS384 or HS512")]
     Algorithm,
-    /// A header extension that changes the meaning of the token.
     #[error("Invalid JWT header. Extensions (crit, b64) are not supported")]
     Extension,
-    /// Signed with another secret, or changed since.
     #[error("Invalid JWT signature")]
     Signature,
-    /// The claims are not an object, or repeat a member.
     #[error("Invalid JWT payload. It must be a JSON object, with each member once")]
     Payload,
-    /// A time claim that is not a number.
     #[error("Invalid JWT payload. {0} must be a number of seconds, not below zero")]
     Time(&'static str),
-    /// `exp` is past.
     #[error("JWT expired")]
     Expired,
-    /// `nbf` or `iat` is ahead.
     #[error("JWT not yet valid ({0} is in the future)")]
     NotYetValid(&'static str),
-    /// Another scope, or none.
     #[error("Invalid JWT payload. The scope must be app, appUser or account")]
     Scope,
-    /// The `userId` is missing or invalid.
     #[error(
         "Invalid JWT payload. With the scope appUser, userId must be a string that is not empty and without NUL"
     )]
@@ -109,21 +92,14 @@ pub enum TokenError {
 
 /// The key id (`kid`) in the header of a token, once that header is acceptable. The token is not verified
 /// yet: look the key up, then call [`verify`].
-///
-/// # Errors
-///
-/// The problem with the token's shape or header.
-pub fn key_id(token: &str) -> Result<String, TokenError> {
+pub(crate) fn key_id(token: &str) -> Result<String, TokenError> {
     Token::read(token).map(|token| token.key_id)
 }
 
 /// Verifies `token` with `secret` and returns its claims, at the time `now` in Unix seconds. Keys in the
 /// header, or referenced by it, are ignored. `exp`, `nbf` and `iat` are optional, and checked if present.
-///
-/// # Errors
-///
-/// The first problem; nothing about the claims before the signature is right.
-pub fn verify(token: &str, secret: &[u8], now: i64) -> Result<Claims, TokenError> {
+/// An error is the first problem; nothing about the claims before the signature is right.
+pub(crate) fn verify(token: &str, secret: &[u8], now: i64) -> Result<Claims, TokenError> {
     let token = Token::read(token)?;
     let signed = token.algorithm.verify(secret, token.message.as_bytes(), &token.signature);
     // With an empty secret, anyone could have signed.
@@ -132,12 +108,9 @@ pub fn verify(token: &str, secret: &[u8], now: i64) -> Result<Claims, TokenError
     }
     let UniqueMembers(claims) = serde_json::from_slice(&token.payload).map_err(|_| TokenError::Payload)?;
     check_times(&claims, now)?;
-    let scope = match claims.get("scope").and_then(Value::as_str) {
-        Some("app") => Scope::App,
-        Some("appUser") => Scope::AppUser,
-        Some("account") => Scope::Account,
-        _ => return Err(TokenError::Scope),
-    };
+    let told = claims.get("scope").and_then(Value::as_str);
+    let mut scopes = [Scope::App, Scope::AppUser, Scope::Account].into_iter();
+    let scope = scopes.find(|scope| told == Some(scope.name())).ok_or(TokenError::Scope)?;
     let user_id = match (scope, claims.get("userId").and_then(Value::as_str)) {
         (Scope::AppUser, None | Some("")) => return Err(TokenError::UserId),
         // No `userId` contains NUL.
@@ -149,7 +122,13 @@ pub fn verify(token: &str, secret: &[u8], now: i64) -> Result<Claims, TokenError
 }
 
 /// A token with these claims, signed with HS256; `iat` and `exp` are Unix seconds.
-pub fn sign(claims: &Claims, key_id: &str, secret: &[u8], iat: Option<i64>, exp: Option<i64>) -> String {
+pub(crate) fn sign(
+    claims: &Claims,
+    key_id: &str,
+    secret: &[u8],
+    iat: Option<i64>,
+    exp: Option<i64>,
+) -> String {
     let mut payload = json!({ "scope": claims.scope.name() });
     for (name, value) in [("userId", json!(claims.user_id)), ("iat", json!(iat)), ("exp", json!(exp))] {
         if !value.is_null() {

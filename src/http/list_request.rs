@@ -25,35 +25,9 @@ const COUNT_PIECES: usize = 10;
 const DEFAULT_COUNT: u64 = 10_000;
 const MOST_COUNTED: u64 = 1_000_000;
 
-/// The names of a version's own parameters.
-pub(super) struct ParameterNames {
-    limit: &'static str,
-    after: &'static str,
-    before: Option<&'static str>,
-    /// An alias of `userId`.
-    user_id: Option<&'static str>,
-    identity: Option<&'static str>,
-    most: usize,
-}
-
-/// v1's and v1.1's.
-pub(super) const V1: ParameterNames = ParameterNames {
-    limit: "limit",
-    after: "after",
-    before: None,
-    user_id: None,
-    identity: Some("identityEmail"),
-    most: 1000,
-};
-
-pub(super) const V2: ParameterNames = ParameterNames {
-    limit: "page[size]",
-    after: "page[after]",
-    before: Some("page[before]"),
-    user_id: Some("externalId"),
-    identity: Some("filter[identities.email]"),
-    most: 100,
-};
+/// The largest pages of v1 and of v2.
+pub(super) const MOST_IN_V1: usize = 1000;
+pub(super) const MOST_IN_V2: usize = 100;
 
 const DEFAULT_LIMIT: usize = 25;
 
@@ -100,8 +74,9 @@ pub(super) enum PageStart {
 }
 
 impl ListRequest {
-    /// Parses the parameters of a request. 400 names the one with an invalid value.
-    pub(super) fn read(parameters: &[(String, String)], words: &ParameterNames) -> Result<Self, ApiError> {
+    /// Parses the parameters of a request, by their names in v1 or in v2; those that its version does not know were
+    /// refused before. A page has at most `most` app users. 400 names the parameter with an invalid value.
+    pub(super) fn read(parameters: &[(String, String)], most: usize) -> Result<Self, ApiError> {
         let (mut after, mut before) = (None, None);
         let mut asked = Self {
             query: Query::default(),
@@ -112,19 +87,20 @@ impl ListRequest {
         for (name, value) in parameters {
             let filter = &mut asked.query.filter;
             match name.as_str() {
-                name if name == words.limit => asked.limit = limit(name, value, words.most)?,
-                name if name == words.after => after = Some((words.after, value)),
-                name if Some(name) == words.before => before = words.before.map(|name| (name, value)),
-                name if Some(name) == words.identity => filter.identity_email = Some(text(name, value)?),
+                "limit" | "page[size]" => asked.limit = limit(name, value, most)?,
+                "after" | "page[after]" => after = Some((name, value)),
+                "page[before]" => before = Some((name, value)),
+                "identityEmail" | "filter[identities.email]" => {
+                    filter.identity_email = Some(text(name, value)?);
+                }
                 "userId" | "externalId" if filter.user_id.is_some() => {
                     return Err(ApiError::bad_request(
                         "userId and externalId are the same: give one of them",
                     ));
                 }
-                name if Some(name) == words.user_id => filter.user_id = Some(text(name, value)?),
                 BRAND_PARAMETER => filter.brand = Some(text(name, value)?),
                 "q" => filter.q = Some(text(name, value)?),
-                "userId" => filter.user_id = Some(text(name, value)?),
+                "userId" | "externalId" => filter.user_id = Some(text(name, value)?),
                 "email" => filter.email = Some(text(name, value)?),
                 "platform" => filter.client.platform = Some(text(name, value)?),
                 "appVersion" => filter.client.version = Some(text(name, value)?),
@@ -138,7 +114,6 @@ impl ListRequest {
                 "signedUpBefore" => filter.signed_up.before = Some(time(name, value)?),
                 "sort" => (asked.query.sort, asked.query.descending) = sort(value)?,
                 "count" => asked.count = count(value)?,
-                // Unknown parameters were refused before.
                 name => {
                     let property = name.strip_prefix("property.");
                     filter.properties.extend(property.map(|key| (key.to_owned(), value.clone())));

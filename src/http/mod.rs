@@ -17,7 +17,7 @@ mod feed;
 mod history;
 mod host;
 mod import;
-pub mod jwt;
+pub(crate) mod jwt;
 mod list_request;
 pub mod listen;
 mod metric_counts;

@@ -12,9 +12,6 @@ use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 use crate::config::AppSettings;
 use crate::domain::AppId;
 
-#[cfg(test)]
-mod tests;
-
 const API_KEY: &str = "x-api-key";
 const HUB: &str = "x-hub-signature-256";
 /// The headers of Standard Webhooks, each with Svix's earlier name.

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use super::answers::{answer, json, member, raw, raw_array};
 use super::api_request::{ApiRequest, UserRepresentation};
 use super::error::ApiError;
-use super::list_request::FitCount;
+use super::list_request::{FitCount, MOST_IN_V2};
 use super::page_links::PageLinks;
 use super::parameters::limit;
 use super::{list_request, reads};
@@ -18,8 +18,7 @@ use crate::domain::View;
 use crate::domain::command::Action;
 use crate::smooch::rest;
 
-/// The largest page, and the default size.
-const MOST: usize = 100;
+/// The default size of a page.
 const DEFAULT: usize = 25;
 
 fn one(view: &View) -> UserRepresentation {
@@ -94,7 +93,7 @@ pub(super) async fn device(request: ApiRequest) -> Result<Response, ApiError> {
 /// GET `/v2/apps/{app}/users`: a page of the matching users, in the requested order; see
 /// [`list_request::ListRequest`].
 pub(super) async fn list(request: ApiRequest) -> Result<Response, ApiError> {
-    let asked = list_request::ListRequest::read(&request.query, &list_request::V2)?;
+    let asked = list_request::ListRequest::read(&request.query, MOST_IN_V2)?;
     let show = |users: &[View]| raw_array(users.iter().map(rest::v2::user));
     let page = asked.page(&request, &reads::PAGE, show).await?;
     let count = asked.count(&request).await?;
@@ -176,7 +175,7 @@ impl ItemPage {
         let mut page = Self { size: DEFAULT, after: None, before: None };
         for (key, value) in query {
             match key.as_str() {
-                "page[size]" => page.size = limit(key, value, MOST)?,
+                "page[size]" => page.size = limit(key, value, MOST_IN_V2)?,
                 "page[after]" => page.after = Some(position(key, value)?),
                 "page[before]" => page.before = Some(position(key, value)?),
                 // Unknown parameters were refused before.

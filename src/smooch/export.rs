@@ -2,18 +2,28 @@
 //!
 //! `{"rollcall":1,"app":…,"appUser":…,"records":[…]}`: `appUser` is for readers, an import uses `records` alone.
 
-use super::json::{ObjectWriter, write_array, write_string};
+use std::collections::BTreeMap;
+
+use super::json::{ObjectWriter, write_string};
 use super::v1;
 use crate::domain::{
-    AppId, Assertion, Fact, Field, Record, RecordSnapshot, SmoochId, Stamp, View, timestamp,
+    AppId, Assertion, Fact, Field, JsonText, Record, RecordSnapshot, SmoochId, Stamp, StampedAssertions,
+    View, json_text, snapshot_facts, timestamp,
 };
-use crate::domain::{StampedAssertions, snapshot_facts};
 
 /// The version of the form.
 pub const FORM: u32 = 1;
 
 /// Bytes of a line beyond which further records begin another one.
 const LINE: usize = 256 << 10;
+
+/// The members of a stamp's assertions in their order, and their brackets.
+const MEMBERS: [(&[&str], [&str; 2]); 4] = [
+    (&["fields", "properties", "set", "setProperties", "clients"], ["{", "}"]),
+    (&["removed"], ["[", "]"]),
+    (&["devices"], ["{", "}"]),
+    (&["active", "oneClient", "complete"], ["[", "]"]),
+];
 
 /// A record: its `_id`, its content, and the app users with its `userId` that are known not to be merged with it.
 pub type ExportedRecord<'k> = (&'k SmoochId, &'k Record, &'k [SmoochId]);
@@ -84,66 +94,54 @@ fn write_snapshot(known: &RecordSnapshot, object: &mut ObjectWriter<&mut String>
             object.raw(key, &timestamp::json_from_micros(time));
         }
     }
-    write_list(object, "apart", known.not_merged_with.iter().map(SmoochId::as_str));
+    if !known.not_merged_with.is_empty() {
+        object.array("apart", &known.not_merged_with, |id, out| write_string(id.as_str(), out));
+    }
     if !known.stamped.is_empty() {
         object.array("said", &known.stamped, write_assertions);
     }
 }
 
 fn write_assertions(stamped: &StampedAssertions, out: &mut String) {
+    let text = |value: &Option<JsonText>| value.clone().unwrap_or_else(|| "null".into());
+    let entry = |key: &str, value: &str| format!("{}:{value}", json_text(key));
+    let quoted = |text: &str| json_text(text).to_string();
+    let mut members: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for assertion in &stamped.assertions {
+        let (member, item) = match assertion {
+            Assertion::Field(Field::Property(key), value) => ("properties", entry(key, &text(value))),
+            Assertion::Field(field, value) => ("fields", entry(&field.to_string(), &text(value))),
+            Assertion::Set(field, value, basis) => {
+                let pair = format!("[{},{}]", text(value), text(basis));
+                match field {
+                    Field::Property(key) => ("setProperties", entry(key, &pair)),
+                    field => ("set", entry(&field.to_string(), &pair)),
+                }
+            }
+            Assertion::Client(id, Some(said)) => {
+                ("clients", entry(id.as_str(), &write_client(said.active, &said.rest)))
+            }
+            Assertion::Client(id, None) => ("removed", quoted(id.as_str())),
+            Assertion::Device(id, set) => {
+                ("devices", entry(id.as_str(), &write_client(Some(set.active), &set.rest)))
+            }
+            Assertion::Claim(id) => ("active", quoted(id.as_str())),
+            Assertion::OneClient(one, other) => {
+                ("oneClient", format!("[{},{}]", quoted(one.as_str()), quoted(other.as_str())))
+            }
+            Assertion::Complete(part) => ("complete", quoted(part.as_str())),
+        };
+        members.entry(member).or_default().push(item);
+    }
     let mut object = ObjectWriter::begin(out);
     write_stamp(&stamped.stamp, &mut object);
-    let fields = [("fields", false, false), ("properties", true, false)];
-    for (key, property, set) in
-        fields.into_iter().chain([("set", false, true), ("setProperties", true, true)])
-    {
-        let members = stamped.assertions.iter().filter_map(|assertion| match assertion {
-            Assertion::Field(field, value) if !set => Some((field, text(value.as_deref()).to_owned())),
-            Assertion::Set(field, value, basis) if set => {
-                Some((field, format!("[{},{}]", text(value.as_deref()), text(basis.as_deref()))))
+    for (names, [open, close]) in MEMBERS {
+        for name in names {
+            if let Some(items) = members.get(name) {
+                object.raw(name, &format!("{open}{}{close}", items.join(",")));
             }
-            _ => None,
-        });
-        let members = members.filter(|(field, _)| matches!(field, Field::Property(_)) == property);
-        let name = |field: &Field| match field {
-            Field::Property(key) => key.to_string(),
-            field => field.to_string(),
-        };
-        write_members(&mut object, key, members.map(|(field, value)| (name(field), value)));
+        }
     }
-    let clients = stamped.assertions.iter().filter_map(|assertion| match assertion {
-        Assertion::Client(id, Some(said)) => Some((id.to_string(), write_client(said.active, &said.rest))),
-        _ => None,
-    });
-    write_members(&mut object, "clients", clients);
-    let removed = stamped.assertions.iter().filter_map(|assertion| match assertion {
-        Assertion::Client(id, None) => Some(id.as_str()),
-        _ => None,
-    });
-    write_list(&mut object, "removed", removed);
-    let devices = stamped.assertions.iter().filter_map(|assertion| match assertion {
-        Assertion::Device(id, set) => Some((id.to_string(), write_client(Some(set.active), &set.rest))),
-        _ => None,
-    });
-    write_members(&mut object, "devices", devices);
-    let claims = stamped.assertions.iter().filter_map(|assertion| match assertion {
-        Assertion::Claim(id) => Some(id.as_str()),
-        _ => None,
-    });
-    write_list(&mut object, "active", claims);
-    let pairs = stamped.assertions.iter().filter_map(|assertion| match assertion {
-        Assertion::OneClient(one, other) => Some([one.as_str(), other.as_str()]),
-        _ => None,
-    });
-    let mut pairs = pairs.peekable();
-    if pairs.peek().is_some() {
-        object.array("oneClient", pairs, |pair, out| write_array(pair, out, write_string));
-    }
-    let complete = stamped.assertions.iter().filter_map(|assertion| match assertion {
-        Assertion::Complete(part) => Some(part.as_str()),
-        _ => None,
-    });
-    write_list(&mut object, "complete", complete);
     object.end();
 }
 
@@ -151,30 +149,6 @@ fn write_assertions(stamped: &StampedAssertions, out: &mut String) {
 fn write_flag(object: &mut ObjectWriter<&mut String>, key: &str, set: bool) {
     if set {
         object.bool(key, true);
-    }
-}
-
-fn text(value: Option<&str>) -> &str {
-    value.unwrap_or("null")
-}
-
-fn write_members(
-    object: &mut ObjectWriter<&mut String>,
-    key: &str,
-    members: impl Iterator<Item = (String, String)>,
-) {
-    let mut members = members.peekable();
-    if members.peek().is_some() {
-        let mut inner = ObjectWriter::begin(object.key(key));
-        members.for_each(|(key, value)| inner.raw(&key, &value));
-        inner.end();
-    }
-}
-
-fn write_list<'t>(object: &mut ObjectWriter<&mut String>, key: &str, texts: impl Iterator<Item = &'t str>) {
-    let mut texts = texts.peekable();
-    if texts.peek().is_some() {
-        object.array(key, texts, write_string);
     }
 }
 

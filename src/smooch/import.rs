@@ -9,8 +9,8 @@ use std::sync::Arc;
 use located_value::LocatedValue;
 
 use super::ParseLimits;
-use super::event::digest;
 use super::export::FORM;
+use super::extract::digest;
 use super::json::Json;
 use super::rest::InvalidInput;
 use crate::domain::{Event, Fact, NAME_TOO_LONG, Stamp};

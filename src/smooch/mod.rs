@@ -1,7 +1,6 @@
 //! Smooch's JSON: parsed into facts, written from views. Pure; one file for each version.
 
 pub mod csv;
-mod event;
 pub mod export;
 mod extract;
 pub mod history;
@@ -18,7 +17,7 @@ mod v2;
 mod tests;
 
 use crate::domain::{Event, NAME_TOO_LONG};
-pub use event::Unusable;
+pub use extract::Unusable;
 use json::Json;
 
 /// Limits of a body.

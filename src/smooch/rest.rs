@@ -2,14 +2,13 @@
 //!
 //! A body is an object; the caller turns an empty body into one. Unknown members are ignored, as Smooch does.
 
-mod client_members;
-mod read_only;
 pub mod v1;
 pub mod v2;
 mod validate;
 
 use crate::domain::JsonText;
 use crate::domain::command::{Fields, Repeated};
+use crate::smooch::json::Json;
 
 /// The reason why an input is refused. It names the field, never its value, so it may be logged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,4 +33,10 @@ pub struct UpdateRequest {
     pub fields: Fields,
     /// Members of the body that the call cannot change.
     pub repeated: Vec<Repeated>,
+}
+
+/// The stored members of a client. A text that is not JSON has none.
+fn client_members(rest: &str) -> Json<'_> {
+    // No deeper than the body it came in.
+    Json::parse(rest.as_bytes(), usize::MAX).map_or(Json::Null, |document| document.value)
 }

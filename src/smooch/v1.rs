@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::event::{Unusable, event_of};
-use super::extract::read_time;
-use super::extract::{self, bare_observation, client, id, take_clients, take_properties, take_user_id};
+use super::extract::{
+    self, Unusable, bare_observation, client, event_of, id, read_time, take_clients, take_properties,
+    take_user_id,
+};
 use super::json::{Json, ObjectWriter, write_array};
 use super::triggers::{Meaning, Trigger};
 use crate::domain::{Client, ClientId, Event, Fact, Field, Observation, Reason, SmoochId, View};

@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::event::{Unusable, event_of};
-use super::extract::read_time;
 use super::extract::{
-    self, active_by_status, bare_observation, client_changed, id, id_without_one, name, name_text, object,
-    take_properties, take_user_id,
+    self, Unusable, active_by_status, bare_observation, client_changed, event_of, id, id_without_one, name,
+    name_text, object, read_time, take_properties, take_user_id,
 };
 use super::json::Json;
 use super::triggers::{Carries, Meaning, Trigger};

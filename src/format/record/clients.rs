@@ -3,8 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::stamps::{At, Stamped, Unreadable};
 use crate::domain::{Client, ClientId, JsonText, Mention, Mentions, Register, Stamp};
+
+pub(super) type At = u32;
+
+/// A record that cannot be read: not ours, of a newer program, or damaged.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Unreadable(pub(super) String);
+
+/// The stamp at a place of a row.
+pub(super) type Stamped<'s> = &'s dyn Fn(At) -> Result<Arc<Stamp>, Unreadable>;
 
 pub(super) type Clients = BTreeMap<ClientId, Mentions>;
 

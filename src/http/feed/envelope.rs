@@ -9,10 +9,10 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::cursors::{ChangeCursor, FeedCursor, SnapshotCursor};
+use super::cursors::{ChangeCursor, FeedCursor};
 use super::pages::SnapshotPage;
 use crate::directory::feed::{FeedChange, FeedPage};
-use crate::domain::{AppId, Field, SmoochId, View, timestamp};
+use crate::domain::{AppId, Field, SmoochId, timestamp};
 use crate::http::answers::{answer, raw, raw_array, to_json};
 use crate::http::api_request::ApiRequest;
 use crate::http::page_links::PageLinks;
@@ -137,29 +137,27 @@ impl Envelope {
         to_json(&CloudEvent { time: Some(time), ..event })
     }
 
-    pub(super) fn user(&self, place: &str, user: &View) -> String {
-        let data = to_json(&SnapshotUser { kind: "user", app_user: raw(v1::app_user(user)) });
-        self.of_snapshot(place, "user", Some(user.id.as_str()), data)
-    }
-
-    /// The start of the snapshot: the follower begins a new copy.
-    pub(super) fn begin(&self, start: &SnapshotCursor) -> String {
-        let (epoch, next) = (start.epoch.to_string(), start.next());
-        let data = to_json(&SnapshotMark { kind: "begin", epoch: Some(epoch), next });
-        self.of_snapshot(&start.cursor(), "begin", None, data)
-    }
-
-    /// The end of the snapshot, with the change to continue from.
-    pub(super) fn follow(&self, place: &SnapshotCursor) -> String {
-        let next = place.next();
-        let data = to_json(&SnapshotMark { kind: "follow", epoch: None, next: next.clone() });
-        self.of_snapshot(&next, "follow", None, data)
-    }
-
-    fn of_snapshot(&self, id: &str, word: &str, subject: Option<&str>, data: String) -> String {
-        let Self::CloudEvents(source) = self else { return data };
-        let (source, kind) = (&format!("{source}?snapshot=true"), &format!("snapshot.{word}"));
-        to_json(&CloudEvent::new(id, source, kind, subject, data))
+    /// The events of a page of the snapshot: the id, the kind and the data of each. The first begins a new copy, the
+    /// last has the change to continue from.
+    pub(super) fn snapshot_events(&self, page: &SnapshotPage) -> Vec<(String, &'static str, String)> {
+        let (from, next) = (&page.from, page.from.next());
+        let mark = |kind, epoch| to_json(&SnapshotMark { kind, epoch, next: next.clone() });
+        let begin = from.id().is_none().then(|| {
+            let data = mark("begin", Some(from.epoch.to_string()));
+            (from.cursor(), "begin", None, data)
+        });
+        let users = page.users.iter().map(|user| {
+            let data = to_json(&SnapshotUser { kind: "user", app_user: raw(v1::app_user(user)) });
+            (page.after(user).cursor(), "user", Some(user.id.as_str()), data)
+        });
+        let follow = page.next().is_none().then(|| (next.clone(), "follow", None, mark("follow", None)));
+        let events = begin.into_iter().chain(users).chain(follow).map(|(id, kind, subject, data)| {
+            let Self::CloudEvents(source) = self else { return (id, kind, data) };
+            let (source, of_snapshot) = (format!("{source}?snapshot=true"), format!("snapshot.{kind}"));
+            let event = to_json(&CloudEvent::new(&id, &source, &of_snapshot, subject, data));
+            (id, kind, event)
+        });
+        events.collect()
     }
 
     /// A page of the changes after `since`.
@@ -195,10 +193,8 @@ impl Envelope {
                 links.head(answer(StatusCode::OK, &answered))
             }
             Self::CloudEvents(_) => {
-                let begin = page.from.id().is_none().then(|| self.begin(&page.from));
-                let users = page.users.iter().map(|user| self.user(&page.after(user).cursor(), user));
-                let last = page.next().is_none().then(|| self.follow(&page.from));
-                batch(&raw_array(begin.into_iter().chain(users).chain(last)), &links)
+                let events = self.snapshot_events(page).into_iter().map(|(.., event)| event);
+                batch(&raw_array(events), &links)
             }
         }
     }

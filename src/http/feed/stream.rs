@@ -112,19 +112,33 @@ struct Follower {
 impl Follower {
     /// The next bytes, once there are some; none at the end of the stream.
     async fn next(&mut self) -> Option<String> {
-        let at = self.at.clone()?;
         if !std::mem::replace(&mut self.begun, true) {
             return Some(BEGIN.to_owned());
         }
-        if *self.draining.borrow() {
-            return self.end(STOP_COMMENT.to_owned());
-        }
-        if Instant::now() >= self.until {
-            return self.end(END_COMMENT.to_owned());
-        }
-        match at {
-            FeedCursor::Snapshot(place) => self.snapshot(place).await,
-            FeedCursor::Change(since) => self.changes(since).await,
+        // The deadline holds however often other apps wake the stream.
+        let heartbeat = Instant::now() + self.shared.settings.feed.heartbeat;
+        loop {
+            let at = self.at.clone()?;
+            if *self.draining.borrow() {
+                return self.end(STOP_COMMENT.to_owned());
+            }
+            if Instant::now() >= self.until {
+                return self.end(END_COMMENT.to_owned());
+            }
+            let since = match at {
+                FeedCursor::Snapshot(place) => return self.snapshot(place).await,
+                FeedCursor::Change(since) => since,
+            };
+            self.commits.mark_unchanged();
+            if let Some(text) = self.changes(since).await {
+                return Some(text);
+            }
+            tokio::select! {
+                _ = self.commits.changed() => {}
+                _ = self.draining.wait_for(|draining| *draining) => {}
+                () = sleep_until(heartbeat) => return Some(HEARTBEAT.to_owned()),
+                () = sleep_until(self.until) => {}
+            }
         }
     }
 
@@ -149,20 +163,13 @@ impl Follower {
         let told = async {
             let is_first = place.is_none();
             let page = SnapshotPage::read(&self.shared, &self.app, place, self.limit).await?;
-            let mut text = String::new();
-            if is_first {
-                text = self.event(&page.from.cursor(), "begin", &self.envelope.begin(&page.from));
-            }
-            for user in &page.users {
-                let id = page.after(user).cursor();
-                text.push_str(&self.event(&id, "user", &self.envelope.user(&id, user)));
-            }
-            let next = page.next().map(|after| FeedCursor::Snapshot(Some(after)));
-            let next = next.unwrap_or_else(|| {
-                let data = self.envelope.follow(&page.from);
-                text.push_str(&self.event(&page.from.next(), "follow", &data));
-                FeedCursor::Change(page.from.since())
-            });
+            let events = self.envelope.snapshot_events(&page).into_iter();
+            let events = events.filter(|(_, kind, _)| is_first || *kind != "begin");
+            let text: String = events.map(|(id, kind, data)| self.event(&id, kind, &data)).collect();
+            let next = match page.next() {
+                Some(after) => FeedCursor::Snapshot(Some(after)),
+                None => FeedCursor::Change(page.from.since()),
+            };
             Ok((text, next))
         };
         match self.shared.feed_throttle.page(|| self.storing(), told).await {
@@ -174,43 +181,27 @@ impl Follower {
         }
     }
 
+    /// The changes after `since`; none if there are none yet.
     async fn changes(&mut self, since: ChangeCursor) -> Option<String> {
-        // The deadline holds however often other apps wake the stream.
-        let heartbeat = Instant::now() + self.shared.settings.feed.heartbeat;
-        loop {
-            self.commits.mark_unchanged();
-            let told = async {
-                let page = read_changes(&self.shared, &self.app, since, self.limit).await?;
-                let epoch = page.epoch.epoch;
-                let event = |changed: &FeedChange| {
-                    let kind = changed.change.kind.as_str();
-                    let data = self.envelope.change(epoch, changed);
-                    self.event(&ChangeCursor::name(epoch, changed.seq), kind, &data)
-                };
-                let text: String = page.changes.iter().map(event).collect();
-                let since = |last: &FeedChange| ChangeCursor { epoch: Some(epoch), seq: last.seq };
-                Ok(page.changes.last().map(|last| (text, since(last))))
+        let told = async {
+            let page = read_changes(&self.shared, &self.app, since, self.limit).await?;
+            let epoch = page.epoch.epoch;
+            let event = |changed: &FeedChange| {
+                let kind = changed.change.kind.as_str();
+                let data = self.envelope.change(epoch, changed);
+                self.event(&ChangeCursor::name(epoch, changed.seq), kind, &data)
             };
-            match self.shared.feed_throttle.page(|| self.storing(), told).await {
-                Ok(Some((text, last))) => {
-                    self.at = Some(FeedCursor::Change(last));
-                    return Some(text);
-                }
-                Ok(None) => {}
-                Err(error) => return self.end_with_error(&error),
+            let text: String = page.changes.iter().map(event).collect();
+            let since = |last: &FeedChange| ChangeCursor { epoch: Some(epoch), seq: last.seq };
+            Ok(page.changes.last().map(|last| (text, since(last))))
+        };
+        match self.shared.feed_throttle.page(|| self.storing(), told).await {
+            Ok(page) => {
+                let (text, last) = page?;
+                self.at = Some(FeedCursor::Change(last));
+                Some(text)
             }
-            tokio::select! {
-                _ = self.commits.changed() => {}
-                _ = self.draining.wait_for(|draining| *draining) => {}
-                () = sleep_until(heartbeat) => return Some(HEARTBEAT.to_owned()),
-                () = sleep_until(self.until) => {}
-            }
-            if *self.draining.borrow() {
-                return self.end(STOP_COMMENT.to_owned());
-            }
-            if Instant::now() >= self.until {
-                return self.end(END_COMMENT.to_owned());
-            }
+            Err(error) => self.end_with_error(&error),
         }
     }
 
