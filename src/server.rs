@@ -1,9 +1,8 @@
 //! Startup and shutdown of the service.
 
 mod error;
-mod listeners;
 mod open;
-mod reload;
+mod runtime;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -12,7 +11,6 @@ use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
-use tokio::time::error::Elapsed;
 use tokio::time::{sleep, timeout};
 
 use crate::config::{Settings, SettingsProblems, StoreUrl};
@@ -31,9 +29,8 @@ use crate::store::Retention;
 use crate::supervisor;
 pub use error::ServerError;
 use error::io;
-use listeners::Listeners;
 use open::{Opened, open};
-use reload::Runtime;
+use runtime::{Listeners, Runtime};
 
 /// Between two maintenance steps of an idle worker.
 const TICK: Duration = Duration::from_secs(1);
@@ -113,20 +110,14 @@ pub async fn run(
     supervisor::stopping();
     let within = live.drain_within();
     tokio::select! {
-        drained = timeout(within, drain(front, live, &queue, worker)) => after_drain(drained),
+        drained = timeout(within, drain(front, live, &queue, worker)) => match drained {
+            Ok(Ok(Ok(()))) => tracing::info!("stopped; everything acknowledged is on disk"),
+            Ok(ended) => return Err(ended_early(ended)),
+            Err(_) => return Err(ServerError::NotDrained),
+        },
         signal = signals.stop() => {
             tracing::warn!(signal, "{signal} again: stopping at once");
-            Ok(())
         }
-    }
-}
-
-/// The result of a drain that ended, or timed out.
-fn after_drain(drained: Result<Ended, Elapsed>) -> Result<(), ServerError> {
-    match drained {
-        Ok(Ok(Ok(()))) => tracing::info!("stopped; everything acknowledged is on disk"),
-        Ok(ended) => return Err(ended_early(ended)),
-        Err(_) => return Err(ServerError::NotDrained),
     }
     Ok(())
 }

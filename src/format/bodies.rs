@@ -30,18 +30,14 @@ pub struct Packer {
 
 impl Packer {
     /// Prepares the dictionary.
-    ///
-    /// # Errors
-    /// The dictionary cannot be used.
+    /// Errors: the dictionary cannot be used.
     pub fn new() -> Result<Self, BodiesError> {
         let compressor = Compressor::with_dictionary(LEVEL, TYPICAL)?;
         Ok(Self { compressor, plain: Vec::new() })
     }
 
     /// Each body behind its length in bytes, a little-endian u32; then the whole compressed.
-    ///
-    /// # Errors
-    /// A body has over 4 GiB, or there is no memory.
+    /// Errors: a body has over 4 GiB, or there is no memory.
     pub fn pack(&mut self, bodies: &[Bytes]) -> Result<Vec<u8>, BodiesError> {
         self.plain.clear();
         for body in bodies {
@@ -55,9 +51,7 @@ impl Packer {
 }
 
 /// Unpacks the bodies of a batch.
-///
-/// # Errors
-/// The bytes are damaged, or packed with a dictionary of a newer program.
+/// Errors: the bytes are damaged, or packed with a dictionary of a newer program.
 pub fn unpack(dictionary: i64, packed: &[u8]) -> Result<Vec<Bytes>, BodiesError> {
     if dictionary != DICTIONARY {
         return Err(BodiesError(format!("compressed with the unknown dictionary {dictionary}")));

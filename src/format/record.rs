@@ -65,9 +65,7 @@ impl Stamps {
 }
 
 /// Writes a record.
-///
-/// # Errors
-/// It is too large to be written.
+/// Errors: it is too large to be written.
 pub fn encode(record: &Record) -> Result<Vec<u8>, Unreadable> {
     let mut stamps = Stamps(Vec::with_capacity(4));
     // A new member is named here, or this does not compile.
@@ -125,9 +123,7 @@ fn entries<K: Clone, V, R>(map: &BTreeMap<K, V>, mut row: impl FnMut(K, &V) -> R
 }
 
 /// Reads a record, of this layout or an older one.
-///
-/// # Errors
-/// The bytes are damaged, or of a newer program.
+/// Errors: the bytes are damaged, or of a newer program.
 pub fn decode(bytes: &[u8]) -> Result<Record, Unreadable> {
     match bytes.split_first() {
         Some((&LAYOUT, bytes)) => record(read(bytes)?, clients::of_rows),

@@ -23,7 +23,7 @@ use crate::clock::now_ms;
 use crate::directory::DirectoryReader;
 use crate::domain::authority::{Access, check_access, refuse_missing};
 use crate::domain::command::{Action, Authority, Command, CommandOutcome, Name, Refusal};
-use crate::domain::{AppId, CallMade, SmoochId, View, timestamp};
+use crate::domain::{AppId, CallMade, View, timestamp};
 use crate::ingest::job::{CommandJob, CommandResult, IdempotencyKey};
 use crate::smooch::json::{Json, is_blank};
 use crate::smooch::rest::InvalidInput;
@@ -96,11 +96,7 @@ impl FromRequest<Arc<HttpState>> for ApiRequest {
 impl ApiRequest {
     /// The app user named by the path, in the brand named by the query.
     pub(super) fn user(&self) -> Result<Name, ApiError> {
-        let user = self.path.user.as_deref();
-        let user = user.ok_or_else(|| {
-            ApiError::bad_request("The id in the path is not percent-encoded UTF-8 without NUL")
-        })?;
-        Ok(Name::from(user).in_brand(self.brand()?.as_deref()))
+        Ok(Name::from(id_in_path(&self.path.user)?).in_brand(self.brand()?.as_deref()))
     }
 
     /// The brand in which a `userId` is resolved, if the query names one.
@@ -116,10 +112,7 @@ impl ApiRequest {
 
     /// The path segment after the app user, such as a device's id.
     pub(super) fn part(&self) -> Result<&str, ApiError> {
-        let part = self.path.part.as_deref();
-        part.ok_or_else(|| {
-            ApiError::bad_request("The id in the path is not percent-encoded UTF-8 without NUL")
-        })
+        id_in_path(&self.path.part)
     }
 
     /// Parses the body as an object; an empty body is an empty object.
@@ -151,12 +144,8 @@ impl ApiRequest {
             received: self.received,
             idempotency_key: self.idempotency_key()?,
         };
-        let done = match self
-            .shared
-            .queue
-            .submit_command_with_call(asked, Some(Box::new(self.made())))
-            .await?
-        {
+        let call = Some(Box::new(self.made()));
+        let done = match self.shared.queue.submit_command_with_call(asked, call).await? {
             CommandResult::Fresh(done) | CommandResult::Repeated(done) => *done,
             CommandResult::KeyReused => {
                 let (status, code) = (StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused");
@@ -216,27 +205,23 @@ impl ApiRequest {
         &self,
         show: impl Fn(&View) -> T + Copy + Send + 'static,
     ) -> Result<T, ApiError> {
-        let (app, name) = (self.caller.app.clone(), self.user()?);
-        let (wanted, authority) = (name.clone(), self.caller.authority.clone());
+        let (app, name, authority) = (self.caller.app.clone(), self.user()?, self.caller.authority.clone());
         let found = reads::APP_USER.run(&self.shared.readers, move |reader| {
-            let Some(view) = reader.find_by_name(&app, &wanted)? else { return Ok(LookUp::Missing) };
+            let Some(view) = reader.find_by_name(&app, &name)? else {
+                return Ok(Err(refuse_missing(&authority, &name)));
+            };
             Ok(match check_access(&authority, &view) {
-                Err(refused) => LookUp::Refused(refused),
-                Ok(_) if is_shared_user_id(&authority, reader, &app)? => {
-                    LookUp::Refused(Refusal::SeveralUsers)
-                }
-                Ok(Access::FirstJwt) => LookUp::Unsecured(view.id),
-                Ok(Access::Granted) => LookUp::Shown(show(&view)),
+                Err(refused) => Err(refused),
+                Ok(_) if is_shared_user_id(&authority, reader, &app)? => Err(Refusal::SeveralUsers),
+                Ok(Access::FirstJwt) => Ok(Err(view.id)),
+                Ok(Access::Granted) => Ok(Ok(show(&view))),
             })
         });
         match found.await? {
-            LookUp::Shown(shown) => Ok(shown),
+            Ok(Ok(shown)) => Ok(shown),
             // Secured by its `_id`, since several app users may have the userId.
-            LookUp::Unsecured(id) => {
-                Ok(show(&self.change(Action::Secure { user: id.as_str().into() }).await?))
-            }
-            LookUp::Refused(refused) => Err(refusal(refused, IN_THE_QUERY)),
-            LookUp::Missing => Err(refusal(refuse_missing(&self.caller.authority, &name), IN_THE_QUERY)),
+            Ok(Err(id)) => Ok(show(&self.change(Action::Secure { user: id.as_str().into() }).await?)),
+            Err(refused) => Err(refusal(refused, IN_THE_QUERY)),
         }
     }
 
@@ -276,12 +261,9 @@ impl UserRepresentation {
     }
 }
 
-enum LookUp<T> {
-    Missing,
-    Refused(Refusal),
-    /// The caller may read it, once it is secured.
-    Unsecured(SmoochId),
-    Shown(T),
+fn id_in_path(id: &Option<String>) -> Result<&str, ApiError> {
+    let why = "The id in the path is not percent-encoded UTF-8 without NUL";
+    id.as_deref().ok_or_else(|| ApiError::bad_request(why))
 }
 
 /// True if several app users carry a JWT's `userId`: the token must reach none of them then.

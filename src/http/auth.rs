@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
@@ -84,14 +84,8 @@ impl Apps {
         path: Option<&str>,
         now: i64,
     ) -> Result<Caller, ApiError> {
-        let mut credentials = headers.get_all(header::AUTHORIZATION).iter();
-        let credential = match (credentials.next(), credentials.next()) {
-            (Some(credential), None) => {
-                credential.to_str().map_err(|_| invalid("The Authorization header is not text"))?
-            }
-            (Some(_), Some(_)) => return Err(invalid("There is more than one Authorization header")),
-            (None, _) => return self.token(headers, path),
-        };
+        let Some(credential) = only(headers, "Authorization")? else { return self.token(headers, path) };
+        let credential = credential.to_str().map_err(|_| invalid("The Authorization header is not text"))?;
         let (scheme, credential) = credential.split_once(' ').unwrap_or((credential, ""));
         match scheme.to_ascii_lowercase().as_str() {
             "bearer" => self.bearer(credential, now, path),
@@ -102,8 +96,10 @@ impl Apps {
 
     /// The app that a credential reaches: `of` is its own, `path` the one that the path names.
     fn app(&self, of: Option<&AppId>, path: Option<&str>) -> Result<AppId, ApiError> {
-        let other =
-            || ApiError::bad_request("AppId in path does not match supplied credentials").with_missing_app();
+        let other = || ApiError {
+            v2: Some((StatusCode::NOT_FOUND, "app_not_found")),
+            ..ApiError::bad_request("AppId in path does not match supplied credentials")
+        };
         match (of, path) {
             (Some(app), Some(path)) if path != app.as_str() => Err(other()),
             (Some(app), _) => Ok(app.clone()),
@@ -116,12 +112,8 @@ impl Apps {
 
     /// Looks up an app token by its hash, so that timing reveals nothing about a guess.
     fn token(&self, headers: &HeaderMap, path: Option<&str>) -> Result<Caller, ApiError> {
-        let mut tokens = headers.get_all("app-token").iter();
-        let token = match (tokens.next(), tokens.next()) {
-            (Some(token), None) => token,
-            (Some(_), Some(_)) => return Err(invalid("There is more than one app-token header")),
-            (None, _) => return Err(ApiError::unauthorized("Authorization is required")),
-        };
+        let token = only(headers, "app-token")?;
+        let token = token.ok_or_else(|| ApiError::unauthorized("Authorization is required"))?;
         let app = self.tokens.get(&hash(token)).ok_or_else(|| ApiError::unauthorized("Unknown app token"))?;
         let credential = format!("token of {app}");
         Ok(Caller {
@@ -185,10 +177,20 @@ impl Apps {
     }
 }
 
+/// The only value of a header.
+fn only<'h>(headers: &'h HeaderMap, name: &'static str) -> Result<Option<&'h HeaderValue>, ApiError> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (value, None) => Ok(value),
+        _ => Err(invalid(format!("There is more than one {name} header"))),
+    }
+}
+
 fn hash(text: impl AsRef<[u8]>) -> [u8; 32] {
     Sha256::digest(text).into()
 }
 
 fn invalid(description: impl Into<std::borrow::Cow<'static, str>>) -> ApiError {
-    ApiError::new(StatusCode::UNAUTHORIZED, "invalid_auth", description).with_wrong_credential()
+    let v2 = Some((StatusCode::UNAUTHORIZED, "unauthorized"));
+    ApiError { v2, ..ApiError::new(StatusCode::UNAUTHORIZED, "invalid_auth", description) }
 }

@@ -17,18 +17,20 @@ use crate::store::{self, Epoch};
 /// A refusal. Its text is shown to the caller, so it never exposes internals.
 #[derive(Clone, Debug)]
 pub(super) struct ApiError {
-    status: StatusCode,
-    code: &'static str,
-    description: Cow<'static, str>,
-    beside: Option<ErrorMember>,
+    pub(super) status: StatusCode,
+    /// In the answer and in the metrics.
+    pub(super) code: &'static str,
+    pub(super) description: Cow<'static, str>,
+    pub(super) beside: Option<ErrorMember>,
     /// `Retry-After`, in s.
-    after: Option<u64>,
-    /// The status and code in v2, where they differ.
-    v2: Option<(StatusCode, &'static str)>,
+    pub(super) after: Option<u64>,
+    /// The status and code in v2, where they differ: it has one code for every problem with a credential, an app in
+    /// the path that is not the credential's does not exist there, and a 404 names the kind of the missing object.
+    pub(super) v2: Option<(StatusCode, &'static str)>,
 }
 
 #[derive(Clone, Debug)]
-enum ErrorMember {
+pub(super) enum ErrorMember {
     /// The `_id` of the app user concerned.
     User(String),
     /// The oldest retained change, and the epoch of the feed.
@@ -42,11 +44,6 @@ impl ApiError {
         description: impl Into<Cow<'static, str>>,
     ) -> Self {
         Self { status, code, description: description.into(), beside: None, after: None, v2: None }
-    }
-
-    /// The code, in the answer and in the metrics.
-    pub(super) fn code(&self) -> &'static str {
-        self.code
     }
 
     /// The oldest retained change, if the requested one was deleted.
@@ -80,22 +77,7 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, "not_found", description)
     }
 
-    /// The same refusal with `Retry-After`, in s.
-    pub(super) fn retry_after(self, seconds: u64) -> Self {
-        Self { after: Some(seconds), ..self }
-    }
-
-    /// In v2, an app in the path that is not the credential's is an app that does not exist.
-    pub(super) fn with_missing_app(self) -> Self {
-        Self { v2: Some((StatusCode::NOT_FOUND, "app_not_found")), ..self }
-    }
-
-    /// v2 has one code for every problem with a credential.
-    pub(super) fn with_wrong_credential(self) -> Self {
-        Self { v2: Some((StatusCode::UNAUTHORIZED, "unauthorized")), ..self }
-    }
-
-    /// In v2, the code of a 404 depends on the kind of the missing object.
+    /// A 404 with this code in v2.
     pub(super) fn missing(code: &'static str, description: &'static str) -> Self {
         Self { v2: Some((StatusCode::NOT_FOUND, code)), ..Self::not_found(description) }
     }
@@ -111,24 +93,9 @@ impl ApiError {
         self
     }
 
-    pub(super) fn user_id_taken(user: &str) -> Self {
-        let beside = Some(ErrorMember::User(user.to_owned()));
-        Self { beside, ..Self::conflict("User already exists") }
-    }
-
     /// The requested entry was deleted by retention; `oldest` is the first that remains.
-    pub(super) fn gone(description: &'static str, oldest: u64) -> Self {
-        Self {
-            beside: Some(ErrorMember::Oldest(oldest, None)),
-            ..Self::new(StatusCode::GONE, "gone", description)
-        }
-    }
-
-    pub(super) fn with_epoch(mut self, now: Epoch) -> Self {
-        if let Some(ErrorMember::Oldest(_, epoch)) = &mut self.beside {
-            *epoch = Some(now);
-        }
-        self
+    pub(super) fn gone(description: &'static str, oldest: u64, epoch: Option<Epoch>) -> Self {
+        Self { beside: Some(ErrorMember::Oldest(oldest, epoch)), ..Self::expired(description) }
     }
 
     pub(super) fn expired(description: &'static str) -> Self {
@@ -140,10 +107,6 @@ impl ApiError {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", description)
     }
 
-    pub(super) fn description(&self) -> &str {
-        &self.description
-    }
-
     /// A temporary failure: never one of the codes after which Smooch gives up.
     pub(super) fn unavailable(code: &'static str, description: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, description)
@@ -153,11 +116,8 @@ impl ApiError {
 impl From<SubmitError> for ApiError {
     fn from(refused: SubmitError) -> Self {
         if refused == SubmitError::Internal {
-            return Self::new(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                refused.code(),
-                "An internal error; it is logged",
-            );
+            let (status, why) = (StatusCode::INTERNAL_SERVER_ERROR, "An internal error; it is logged");
+            return Self::new(status, refused.code(), why);
         }
         Self::unavailable(refused.code(), refused.to_string())
     }
@@ -251,7 +211,10 @@ pub(super) fn refusal(refusal: Refusal, place: &str) -> ApiError {
         Refusal::NoUser => no_user(),
         Refusal::NoClient => ApiError::missing("device_not_found", "The app user has no device with this id"),
         Refusal::NoMember => ApiError::not_found("The app user has no such part; it may be unmerged already"),
-        Refusal::Taken(id) => ApiError::user_id_taken(id.as_str()),
+        Refusal::Taken(id) => {
+            let beside = Some(ErrorMember::User(id.as_str().to_owned()));
+            ApiError { beside, ..ApiError::conflict("User already exists") }
+        }
         Refusal::Secured => {
             ApiError::unauthorized("A JWT was used for this app user; app tokens no longer reach it")
         }

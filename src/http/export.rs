@@ -119,7 +119,7 @@ impl ExportStream {
                 Ok(page) if page.is_empty() => tries = 0,
                 Ok(page) => return Some(Ok(page.into())),
                 // Waits without limit: a stream that has begun is not refused for lack of room.
-                Err(error) if error.is_temporary() && error.code() == "busy" => sleep(RETRY_PAUSE).await,
+                Err(error) if error.is_temporary() && error.code == "busy" => sleep(RETRY_PAUSE).await,
                 Err(_) if tries == MOST_RETRIES => break,
                 Err(_) => {
                     tries += 1;
@@ -145,11 +145,8 @@ fn query(parameters: &[(String, String)]) -> Result<Query, ApiError> {
 }
 
 /// The query in the parameters of GET `/v1/appusers`, without those of pages.
-///
-/// # Errors
-///
-/// The first wrong parameter.
+/// Errors: the first wrong parameter.
 pub fn parse_filter(given: &[(String, String)]) -> Result<Query, String> {
     let known = parameters::check(&Method::GET, "/appusers", &OF_PAGES, given);
-    known.and_then(|()| query(given)).map_err(|error| error.description().to_owned())
+    known.and_then(|()| query(given)).map_err(|error| error.description.into_owned())
 }

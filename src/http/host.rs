@@ -12,7 +12,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::error::ApiError;
-use super::request_id::Route;
+use super::request_id::note_route;
 use crate::config::ServerSettings;
 
 #[derive(Clone, Debug)]
@@ -30,7 +30,7 @@ impl Hosts {
 
     /// The same with the names of other settings.
     pub(super) fn with_settings(&self, server: &ServerSettings) -> Self {
-        Self { listen: self.listen, names: server.admin_hosts.clone().into() }
+        Self { listen: self.listen, ..Self::new(server) }
     }
 
     /// True if a request uses one of the names, or none, as old clients do.
@@ -69,7 +69,7 @@ pub(super) async fn require_own_host(State(hosts): State<Hosts>, request: Reques
     if hosts.admit(request.uri(), request.headers()) {
         let route = request.extensions().get::<MatchedPath>().cloned();
         let mut response = next.run(request).await;
-        Route::note(&mut response, route.as_ref().map(MatchedPath::as_str));
+        note_route(&mut response, route);
         return response;
     }
     let why = "The admin listener answers to localhost, to its own address and to the names in server.admin_hosts; \

@@ -53,10 +53,7 @@ impl MetricCounts {
                         *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(census);
                         *next = Some(Instant::now() + took * PAUSE_FACTOR);
                     }
-                    Err(error) => {
-                        let why = error.description();
-                        tracing::debug!("counting for the metrics failed: {why}");
-                    }
+                    Err(error) => tracing::debug!("counting for the metrics failed: {}", error.description),
                 }
             });
             _ = timeout(LONGEST_WAIT, count).await;

@@ -36,16 +36,12 @@ impl PageLinks {
         Self { prev: None, next: Some(address(request, without, with)) }
     }
 
-    fn named(&self) -> impl Iterator<Item = (&'static str, &String)> {
-        [("prev", &self.prev), ("next", &self.next)]
-            .into_iter()
-            .filter_map(|(name, link)| Some((name, link.as_ref()?)))
-    }
-
     /// The answer with a `Link` header, if there is a link.
     pub(super) fn head(&self, mut response: Response) -> Response {
+        let named = [("prev", &self.prev), ("next", &self.next)];
+        let links = named.into_iter().filter_map(|(name, address)| Some((name, address.as_ref()?)));
         let links: Vec<String> =
-            self.named().map(|(name, address)| format!("<{address}>; rel=\"{name}\"")).collect();
+            links.map(|(name, address)| format!("<{address}>; rel=\"{name}\"")).collect();
         if let Ok(links) = HeaderValue::try_from(links.join(", "))
             && !links.is_empty()
         {

@@ -39,9 +39,9 @@ impl RateLimits {
         limiter.check_key(&credential.to_owned()).map_err(|until| {
             let wait = until.wait_time_from(DefaultClock::default().now());
             let code = "too_many_requests";
-            let refusal =
-                ApiError::new(StatusCode::TOO_MANY_REQUESTS, code, "Too many requests with this credential");
-            refusal.retry_after(wait.as_secs() + 1)
+            let why = "Too many requests with this credential";
+            let refusal = ApiError::new(StatusCode::TOO_MANY_REQUESTS, code, why);
+            ApiError { after: Some(wait.as_secs() + 1), ..refusal }
         })
     }
 }

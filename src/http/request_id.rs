@@ -1,7 +1,6 @@
 //! The identity of a request in the log: its id, and the trace of its caller.
 
-use std::sync::Arc;
-
+use axum::extract::MatchedPath;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::Response;
 use bytes::Bytes;
@@ -50,21 +49,10 @@ impl RequestId {
     }
 }
 
-/// The route of a request, in the extensions of its answer, for the log.
-#[derive(Clone)]
-pub(super) struct Route(Arc<str>);
-
-impl Route {
-    /// Notes the route, never the path, if the log of answers is on. None if no route matched.
-    pub(super) fn note(response: &mut Response, route: Option<&str>) {
-        if tracing::enabled!(target: ANSWERS, Level::DEBUG) {
-            response.extensions_mut().insert(Self(route.unwrap_or("none").into()));
-        }
-    }
-
-    /// The route that was noted.
-    pub(super) fn of(response: &Response) -> &str {
-        response.extensions().get::<Self>().map_or("none", |route| &route.0)
+/// Adds the route of a request, never its path, to its answer, if the log of answers is on.
+pub(super) fn note_route(response: &mut Response, route: Option<MatchedPath>) {
+    if let Some(route) = route.filter(|_| tracing::enabled!(target: ANSWERS, Level::DEBUG)) {
+        response.extensions_mut().insert(route);
     }
 }
 

@@ -116,14 +116,11 @@ impl HttpState {
     /// Restores the time of each app's last webhook before this start.
     pub async fn restore_app_activity(&self) {
         let apps: Vec<AppId> = self.app_activity.statuses().into_iter().map(|told| told.app).collect();
-        match reads::LAST_WEBHOOKS
-            .run_beside(&self.readers, move |reader| reader.find_last_webhooks(&apps))
-            .await
-        {
+        let find = move |reader: &mut DirectoryReader| reader.find_last_webhooks(&apps);
+        match reads::LAST_WEBHOOKS.run_beside(&self.readers, find).await {
             Ok(heard) => heard.iter().for_each(|(app, at)| self.app_activity.record_webhook(app, *at)),
             Err(error) => {
-                let why = error.description();
-                tracing::warn!("it is not known when the apps were last heard: {why}");
+                tracing::warn!("it is not known when the apps were last heard: {}", error.description);
             }
         }
     }

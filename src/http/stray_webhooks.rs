@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::body;
 use super::error::ApiError;
-use super::request_id::Route;
+use super::request_id::note_route;
 use super::signature::{self, WebhookCredential};
 use super::state::{HttpState, State};
 use crate::clock::now_ms;
@@ -62,7 +62,7 @@ pub(super) async fn detect_stray_webhook(shared: State, mut request: Request, ne
             );
         }
     }
-    Route::note(&mut response, route.as_ref().map(MatchedPath::as_str));
+    note_route(&mut response, route);
     response
 }
 

@@ -55,20 +55,21 @@ pub(super) async fn delete_profile(request: ApiRequest) -> Result<Response, ApiE
 pub(super) async fn clients(request: ApiRequest) -> Result<Response, ApiError> {
     let page = ItemPage::read(&request.query)?;
     let all = request.look_up(rest::v2::clients).await?;
-    let start = match (&page.after, &page.before) {
-        (Some(after), _) => all.partition_point(|(id, _)| id <= after),
-        (None, Some(before)) => all.partition_point(|(id, _)| id < before).saturating_sub(page.size),
-        (None, None) => 0,
+    let (start, end) = match (&page.after, &page.before) {
+        (_, Some(before)) => {
+            let end = all.partition_point(|(id, _)| id < before);
+            (end.saturating_sub(page.size), end)
+        }
+        (after, None) => {
+            let start = after.as_ref().map_or(0, |after| all.partition_point(|(id, _)| id <= after));
+            (start, all.len().min(start + page.size))
+        }
     };
-    let end = match &page.before {
-        Some(before) => all.partition_point(|(id, _)| id < before),
-        None => all.len().min(start + page.size),
-    };
-    let more = if page.before.is_some() { start > 0 } else { end < all.len() };
-    let here = &all[start.min(end)..end];
+    let backwards = page.before.is_some();
+    let more = if backwards { start > 0 } else { end < all.len() };
+    let here = &all[start..end];
     let clients = raw_array(here.iter().map(|(_, text)| text.clone()));
     let ends = [here.first(), here.last()].map(|item| item.map(|(id, _)| cursor(id)));
-    let backwards = page.before.is_some();
     let at_start = !backwards && page.after.is_none();
     Ok(paged(&request, PageItems::Clients(clients), &PageEnds { ends, more, backwards, at_start }, None))
 }

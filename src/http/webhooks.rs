@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::PathRejection;
-use axum::extract::{ConnectInfo, Path};
+use axum::extract::{ConnectInfo, MatchedPath, Path};
 use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
@@ -15,7 +15,7 @@ use super::answers::json;
 use super::body;
 use super::body::{BodyLimits, Share};
 use super::error::ApiError;
-use super::request_id::Route;
+use super::request_id::note_route;
 use super::signature::{CREDENTIALS, VerifyError, WebhookCredential};
 use super::state::{HttpState, State};
 use crate::clock::now_ms;
@@ -35,9 +35,9 @@ pub const QUARANTINED: HeaderName = HeaderName::from_static("x-rollcall-quaranti
 const MOST_HEADERS: usize = 4096;
 
 /// GET and HEAD: a check that the target exists.
-pub(super) async fn probe() -> Response {
+pub(super) async fn probe(route: MatchedPath) -> Response {
     let mut response = json(StatusCode::OK, "{}");
-    Route::note(&mut response, Some("/webhooks"));
+    note_route(&mut response, Some(route));
     response
 }
 
@@ -46,6 +46,7 @@ pub(super) async fn probe() -> Response {
 pub(super) async fn receive(
     shared: State,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    route: MatchedPath,
     path: Result<Option<Path<String>>, PathRejection>,
     headers: HeaderMap,
     body: Body,
@@ -61,7 +62,7 @@ pub(super) async fn receive(
         Ok(receipt) => stored(&receipt),
         Err(error) => error.into_response(),
     };
-    Route::note(&mut response, Some(if path.is_some() { "/webhooks/{app}" } else { "/webhooks" }));
+    note_route(&mut response, Some(route));
     response
 }
 
@@ -288,7 +289,7 @@ fn reject(
 
 fn refused(shared: &HttpState, request: &WebhookHead<'_>, error: ApiError) -> ApiError {
     let outcome = if error.is_temporary() { WebhookOutcome::unavailable } else { WebhookOutcome::refused };
-    let reason = error.code();
+    let reason = error.code;
     shared.metrics.refuse(outcome, reason);
     if shared.metrics.may_log_refusal(reason) {
         tracing::warn!(reason, source = %request.peer, "a webhook was refused: {reason}");

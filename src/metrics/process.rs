@@ -39,25 +39,22 @@ impl Process {
         if let (Some(user), Some(system)) = (ticks(11), ticks(12)) {
             self.cpu.inner().store((user + system).to_bits(), std::sync::atomic::Ordering::Relaxed);
         }
-        let booted = fs::read_to_string("/proc/stat").unwrap_or_default();
-        let booted = booted.lines().find_map(|line| line.strip_prefix("btime ")?.parse::<f64>().ok());
+        // The first number behind the name of a line.
+        let number = |text: &str, name: &str| -> Option<i64> {
+            text.lines()
+                .find_map(|line| line.strip_prefix(name)?.split_ascii_whitespace().next()?.parse().ok())
+        };
+        let booted = number(&fs::read_to_string("/proc/stat").unwrap_or_default(), "btime ");
         if let (Some(booted), Some(after)) = (booted, ticks(19)) {
-            self.started.set(booted + after);
+            self.started.set(booted as f64 + after);
         }
-        let status = read("status");
-        let kib =
-            status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.split_ascii_whitespace().next());
-        if let Some(kib) = kib.and_then(|kib| kib.parse::<i64>().ok()) {
+        if let Some(kib) = number(&read("status"), "VmRSS:") {
             self.memory.set(kib * 1024);
         }
         if let Ok(open) = fs::read_dir("/proc/self/fd") {
             self.open_files.set(open.count() as i64);
         }
-        let limits = read("limits");
-        let most = limits
-            .lines()
-            .find_map(|line| line.strip_prefix("Max open files")?.split_ascii_whitespace().next());
-        if let Some(most) = most.and_then(|most| most.parse::<i64>().ok()) {
+        if let Some(most) = number(&read("limits"), "Max open files") {
             self.most_files.set(most);
         }
     }

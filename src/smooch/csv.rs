@@ -15,10 +15,13 @@ pub use reader::{CsvReader, CsvRow, RowError, RowErrorKind};
 
 /// The columns. Values of any shape are JSON.
 pub static COLUMNS: LazyLock<Vec<&str>> = LazyLock::new(|| {
-    let fields = |tagged: bool| FIELDS.iter().filter(move |spec| spec.field.is_tagged() == tagged);
-    let before = std::iter::once("_id").chain(fields(true).filter_map(|spec| spec.csv)).chain(OTHER_COLUMNS);
-    before.chain(fields(false).filter_map(|spec| spec.csv)).collect()
+    let names = |tagged: bool| columns(tagged).filter_map(|spec| spec.csv);
+    std::iter::once("_id").chain(names(true)).chain(OTHER_COLUMNS).chain(names(false)).collect()
 });
+
+fn columns(tagged: bool) -> impl Iterator<Item = &'static FieldSpec> {
+    FIELDS.iter().copied().filter(move |spec| spec.csv.is_some() && spec.field.is_tagged() == tagged)
+}
 
 /// The columns that are not fields. Fields with a tag of their own come before them, the others after.
 const OTHER_COLUMNS: [&str; 7] = [
@@ -51,12 +54,9 @@ fn write_table(rows: impl Iterator<Item = Vec<String>>) -> Vec<u8> {
 }
 
 fn write_cells(view: &View) -> Vec<String> {
-    let field = |spec: &&FieldSpec| match spec.field {
+    let field = |spec: &FieldSpec| match spec.field {
         Field::BrandId => view.brand().unwrap_or_default().into_owned(),
         _ => view.get(&spec.field).map(plain_text).unwrap_or_default(),
-    };
-    let fields = |tagged: bool| {
-        FIELDS.iter().filter(move |spec| spec.csv.is_some() && spec.field.is_tagged() == tagged)
     };
     let time = |time: Option<i64>| {
         time.map(|time| timestamp::json_from_micros(time).trim_matches('"').to_owned()).unwrap_or_default()
@@ -79,8 +79,8 @@ fn write_cells(view: &View) -> Vec<String> {
         properties.end(),
         clients,
     ];
-    let before = std::iter::once(view.id.to_string()).chain(fields(true).map(field)).chain(others);
-    before.chain(fields(false).map(field)).collect()
+    let before = std::iter::once(view.id.to_string()).chain(columns(true).map(field)).chain(others);
+    before.chain(columns(false).map(field)).collect()
 }
 
 /// The text of a string, and any other value as JSON.
@@ -93,10 +93,7 @@ pub struct CsvHeader(Vec<String>);
 
 impl CsvHeader {
     /// Reads the first row.
-    ///
-    /// # Errors
-    ///
-    /// A column is unknown or repeated, or there is neither `_id` nor `userId`.
+    /// Errors: a column is unknown or repeated, or there is neither `_id` nor `userId`.
     pub fn read(row: &StringRecord) -> Result<Self, InvalidInput> {
         let mut names: Vec<String> = Vec::new();
         for name in row {
@@ -126,10 +123,7 @@ impl CsvHeader {
     }
 
     /// A row as a plain line. Empty cells are left out.
-    ///
-    /// # Errors
-    ///
-    /// It has more cells than there are columns, or fewer, or one that should be JSON, true or false is not.
+    /// Errors: it has more cells than there are columns, or fewer, or one that should be JSON, true or false is not.
     pub fn line(&self, row: &StringRecord) -> Result<String, InvalidInput> {
         if row.len() != self.0.len() {
             return Err(InvalidInput(format!("has {} cells for {} columns", row.len(), self.0.len())));

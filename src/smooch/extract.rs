@@ -1,4 +1,5 @@
-//! Events, identifiers, values, times and clients, read alike in every version, and the reason why an event is unusable.
+//! Events, identifiers, values, times and clients, read alike in every version, and the reason why an event is
+//! unusable.
 
 use std::sync::Arc;
 
@@ -86,11 +87,6 @@ pub(super) fn id(object: &Json<'_>, key: &str) -> Option<SmoochId> {
 /// The canonical text of a value; `None` for an explicit null.
 pub(super) fn value(value: &Json<'_>) -> Option<JsonText> {
     (*value != Json::Null).then(|| value.canonical(|text| text.into()))
-}
-
-/// An observation of `user` without members.
-pub(super) fn bare_observation(user: SmoochId, started: bool) -> Observation {
-    Observation { started, ..Observation::bare(user) }
 }
 
 /// Takes a `userId`. A null, an empty string or a value that is no identifier is ignored.

@@ -28,10 +28,7 @@ pub struct ImportLine {
 }
 
 /// Reads a line.
-///
-/// # Errors
-///
-/// It is not JSON, has another form, or is dated too far ahead of the clock; the field is named, no value is.
+/// Errors: it is not JSON, has another form, or is dated too far ahead of the clock; the field is named, no value is.
 pub fn parse_line(line: &[u8], bounds: &ParseLimits) -> Result<ImportLine, InvalidInput> {
     let document = Json::parse(line, bounds.depth + DEEPER)
         .map_err(|error| InvalidInput(format!("not JSON: {error}")))?;

@@ -33,42 +33,18 @@ pub struct ParseLimits {
     pub name_bytes: usize,
 }
 
-/// The shape of a body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum PayloadVersion {
-    /// `trigger` alone.
-    V1,
-    /// `trigger` and `version`.
-    V1_1,
-    /// An envelope with `events`.
-    V2,
-}
-
-impl PayloadVersion {
-    /// As Smooch writes it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::V1 => "v1",
-            Self::V1_1 => "v1.1",
-            Self::V2 => "v2",
-        }
-    }
-}
-
 /// A parsed webhook body.
 #[derive(Debug)]
 pub struct Delivery {
     /// The app it names, if it names one.
     pub app: Option<String>,
-    /// Its shape.
-    pub version: PayloadVersion,
     /// Its events, each usable or not.
     pub events: Vec<Result<Event, Unusable>>,
     /// The number of keys that occur more than once in one object; the last value counts.
     pub repeated_keys: usize,
 }
 
-/// Parses a webhook body. Its shape decides the version.
+/// Parses a webhook body. An array `events` makes it one of v2.
 pub fn parse_webhook(body: &[u8], bounds: &ParseLimits) -> Result<Delivery, Unusable> {
     let document = Json::parse(body, bounds.depth)?;
     let value = &document.value;
@@ -77,17 +53,13 @@ pub fn parse_webhook(body: &[u8], bounds: &ParseLimits) -> Result<Delivery, Unus
     }
     let app =
         value.get("app").and_then(|app| app.get("_id").or_else(|| app.get("id"))).and_then(extract::name);
-    let (version, events) = match value.get("events") {
+    let events: Vec<Result<Event, Unusable>> = match value.get("events") {
         Some(Json::Array(events)) if events.len() > bounds.events => {
             let detail = format!("{} events in one body, {} are allowed", events.len(), bounds.events);
             return Err(Unusable::new("too_many_events", detail));
         }
-        Some(Json::Array(events)) => (PayloadVersion::V2, events.iter().enumerate().map(v2::event).collect()),
-        _ => {
-            let version =
-                if value.get("version").is_some() { PayloadVersion::V1_1 } else { PayloadVersion::V1 };
-            (version, vec![v1::event(value)])
-        }
+        Some(Json::Array(events)) => events.iter().enumerate().map(v2::event).collect(),
+        _ => vec![v1::event(value)],
     };
     let believable = |event: Event| match event.stamp.known_time() {
         Some(time) if time > bounds.latest => {
@@ -99,7 +71,6 @@ pub fn parse_webhook(body: &[u8], bounds: &ParseLimits) -> Result<Delivery, Unus
         }
         _ => Ok(event),
     };
-    let events: Vec<Result<Event, Unusable>> = events;
     let events = events.into_iter().map(|event| event.and_then(believable)).collect();
-    Ok(Delivery { app, version, events, repeated_keys: document.repeated_keys })
+    Ok(Delivery { app, events, repeated_keys: document.repeated_keys })
 }

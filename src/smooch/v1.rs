@@ -1,14 +1,9 @@
 //! v1 and v1.1: one trigger a body. `properties`, `clients`, `userId`.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
-
-use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use super::extract::{
-    self, Unusable, bare_observation, client, event_of, id, read_time, take_clients, take_properties,
-    take_user_id,
+    self, Unusable, client, event_of, id, read_time, take_clients, take_properties, take_user_id,
 };
 use super::json::{Json, ObjectWriter, write_array};
 use super::triggers::{Meaning, Trigger};
@@ -103,7 +98,7 @@ pub(super) fn merged(surviving: Observation, discarded: Vec<Observation>) -> Vec
 }
 
 fn app_user_seen(given: &Json<'_>, user: SmoochId, started: bool) -> Observation {
-    let mut seen = bare_observation(user, started);
+    let mut seen = Observation { started, ..Observation::bare(user) };
     let Json::Object(members) = given else { return seen };
     for (key, given) in members {
         let field = match &**key {
@@ -179,29 +174,19 @@ pub fn line(view: &View) -> String {
 
 /// A list of clients that are being linked, without those that are linked meanwhile, and without nulls.
 fn still_pending(list: &str, view: &View) -> String {
-    let Ok(list) = serde_json::from_str::<Vec<&RawValue>>(list) else { return list.to_owned() };
-    let is_linked = |pending: &&RawValue| {
-        let pending: Result<Pending, _> = serde_json::from_str(pending.get());
-        pending.is_ok_and(|pending| view.clients.contains_key(&ClientId::from(&*pending.id)))
+    let parsed = Json::parse(list.as_bytes(), usize::MAX).map(|document| document.value);
+    let Ok(Json::Array(mut list)) = parsed else { return list.to_owned() };
+    let is_linked = |pending: &Json<'_>| {
+        let id = pending.get("id").and_then(Json::str);
+        id.is_some_and(|id| view.clients.contains_key(&ClientId::from(id)))
     };
-    let left = list.into_iter().filter(|pending| pending.get() != "null" && !is_linked(pending));
-    let mut out = String::new();
-    write_array(left, &mut out, |pending, out| out.push_str(&without_nulls(pending.get())));
-    out
-}
-
-/// An object without its null members; other JSON unchanged.
-fn without_nulls(text: &str) -> String {
-    let members: Result<BTreeMap<String, Option<&RawValue>>, _> = serde_json::from_str(text);
-    let Ok(mut members) = members else { return text.to_owned() };
-    members.retain(|_, value| value.is_some());
-    serde_json::to_string(&members).unwrap_or_else(|_| text.to_owned())
-}
-
-/// The client that is being linked.
-#[derive(Deserialize)]
-struct Pending {
-    id: String,
+    list.retain(|pending| *pending != Json::Null && !is_linked(pending));
+    for pending in &mut list {
+        if let Json::Object(members) = pending {
+            members.retain(|(_, value)| *value != Json::Null);
+        }
+    }
+    Json::Array(list).canonical(str::to_owned)
 }
 
 /// The clients of an app user, as an array.

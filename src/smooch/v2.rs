@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::extract::{
-    self, Unusable, active_by_status, bare_observation, client_changed, event_of, id, id_without_one, name,
-    name_text, object, read_time, take_properties, take_user_id,
+    self, Unusable, active_by_status, client_changed, event_of, id, id_without_one, name, name_text, object,
+    read_time, take_properties, take_user_id,
 };
 use super::json::Json;
 use super::triggers::{Carries, Meaning, Trigger};
@@ -160,7 +160,7 @@ fn merge_facts(payload: &Json<'_>) -> Option<Vec<Fact>> {
 
 /// The observation from a user object.
 fn user_seen(given: &Json<'_>, user: SmoochId, started: bool) -> Observation {
-    let mut seen = bare_observation(user, started);
+    let mut seen = Observation { started, ..Observation::bare(user) };
     let Json::Object(members) = given else { return seen };
     for (key, given) in members {
         match &**key {

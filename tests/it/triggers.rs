@@ -1,7 +1,7 @@
 //! The facts that each trigger is parsed into, as a table.
 
 use rollcall::domain::{Event, Fact, Mention, Part};
-use rollcall::smooch::{ParseLimits, PayloadVersion, parse_webhook};
+use rollcall::smooch::{ParseLimits, parse_webhook};
 use serde_json::{Value, json};
 
 const BOUNDS: ParseLimits = ParseLimits { depth: 64, events: 100, latest: 4 << 50, name_bytes: 1024 };
@@ -386,15 +386,4 @@ fn the_digest_is_of_the_content_not_of_its_spelling() {
     let spelled = r#" { "appUser" : {"properties":{"b":"\u00e9","a":1},"_id":"u"}, "trigger":"postback"} "#;
     assert_eq!(digest(one), digest(spelled), "order, white space and escapes do not matter");
     assert_ne!(digest(one), digest(&one.replace(":1,", ":1.0,")), "numbers count as they are written");
-}
-
-#[test]
-fn the_versions_are_distinguished_by_shape() {
-    for (body, expected) in [
-        (v1("postback", json!({ "appUser": { "_id": "u" } })), PayloadVersion::V1),
-        (v1("postback", json!({ "appUser": { "_id": "u" }, "version": "v1.1" })), PayloadVersion::V1_1),
-        (v2("user:update", json!({ "user": { "id": "u" } })), PayloadVersion::V2),
-    ] {
-        assert_eq!(parse_webhook(body.to_string().as_bytes(), &BOUNDS).unwrap().version, expected, "{body}");
-    }
 }

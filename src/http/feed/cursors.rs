@@ -45,7 +45,7 @@ impl ChangeCursor {
     /// Checks that the feed can continue after this change: it belongs to this feed, and every later
     /// change is retained. 410 where a follower has to start again.
     pub(super) fn check(self, feed: &FeedPage) -> Result<(), ApiError> {
-        let gone = |why: &'static str| Err(ApiError::gone(why, feed.oldest).with_epoch(feed.epoch.epoch));
+        let gone = |why: &'static str| Err(ApiError::gone(why, feed.oldest, Some(feed.epoch.epoch)));
         match self.epoch {
             Some(epoch) if epoch != feed.epoch.epoch => {
                 return gone(

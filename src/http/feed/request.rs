@@ -34,12 +34,19 @@ impl FeedRequest {
             match key.as_str() {
                 "since" => since = Some(ChangeCursor::read(value)?),
                 "limit" => size = limit(key, value, MOST)?,
-                "wait" => wait = Some(seconds(value)?),
+                "wait" => {
+                    let seconds = value.parse().ok().filter(|seconds| *seconds <= LONGEST_WAIT);
+                    let why = || format!("wait must be from 0 to {LONGEST_WAIT} seconds");
+                    wait = Some(seconds.ok_or_else(|| ApiError::bad_request(why()))?);
+                }
                 "snapshot" => snapshot = boolean(key, value)?,
                 "types" => types = Some(boolean(key, value)?),
                 "envelope" if value == "cloudevents" => envelope = true,
                 "envelope" => return Err(ApiError::bad_request("envelope may be cloudevents")),
-                "after" => after = Some(SnapshotCursor::read(value).ok_or_else(not_a_cursor)?),
+                "after" => {
+                    let why = "after is not a cursor of the snapshot";
+                    after = Some(SnapshotCursor::read(value).ok_or_else(|| ApiError::bad_request(why))?);
+                }
                 // Unknown parameters were refused before.
                 _ => {}
             }
@@ -63,13 +70,4 @@ impl FeedRequest {
         let envelope = Envelope::new(envelope, &request.caller.app);
         Ok(Self { from, limit: size, wait: Duration::from_secs(wait), envelope, types })
     }
-}
-
-fn seconds(value: &str) -> Result<u64, ApiError> {
-    let wait = value.parse().ok().filter(|wait| *wait <= LONGEST_WAIT);
-    wait.ok_or_else(|| ApiError::bad_request(format!("wait must be from 0 to {LONGEST_WAIT} seconds")))
-}
-
-fn not_a_cursor() -> ApiError {
-    ApiError::bad_request("after is not a cursor of the snapshot")
 }

@@ -19,7 +19,6 @@ use super::cursors::{ChangeCursor, FeedCursor, SnapshotCursor};
 use super::envelope::Envelope;
 use super::pages::{FollowerGuard, SnapshotPage, read_changes};
 use super::request::FeedRequest;
-use super::throttle::WriteLoad;
 use crate::directory::feed::FeedChange;
 use crate::domain::AppId;
 use crate::http::answers::{json, to_json};
@@ -142,10 +141,6 @@ impl Follower {
         }
     }
 
-    fn storing(&self) -> WriteLoad {
-        WriteLoad { commits: self.shared.commits.count(), waiting: self.shared.queue.bytes() > 0 }
-    }
-
     fn end(&mut self, last: String) -> Option<String> {
         self.at = None;
         Some(last)
@@ -172,7 +167,8 @@ impl Follower {
             };
             Ok((text, next))
         };
-        match self.shared.feed_throttle.page(|| self.storing(), told).await {
+        let (commits, queue) = (&self.shared.commits, &self.shared.queue);
+        match self.shared.feed_throttle.page(commits, queue, told).await {
             Ok((text, next)) => {
                 self.at = Some(next);
                 Some(text)
@@ -195,7 +191,8 @@ impl Follower {
             let since = |last: &FeedChange| ChangeCursor { epoch: Some(epoch), seq: last.seq };
             Ok(page.changes.last().map(|last| (text, since(last))))
         };
-        match self.shared.feed_throttle.page(|| self.storing(), told).await {
+        let (commits, queue) = (&self.shared.commits, &self.shared.queue);
+        match self.shared.feed_throttle.page(commits, queue, told).await {
             Ok(page) => {
                 let (text, last) = page?;
                 self.at = Some(FeedCursor::Change(last));
@@ -213,7 +210,7 @@ impl Follower {
                 let epoch = epoch.map(|epoch| epoch.to_string());
                 LastEvent { kind: "gone", oldest: Some(oldest), epoch, code: None }
             }
-            None => LastEvent { kind: "end", oldest: None, epoch: None, code: Some(error.code()) },
+            None => LastEvent { kind: "end", oldest: None, epoch: None, code: Some(error.code) },
         };
         // Without an id: the follower's cursor stays.
         let typed = if self.types { format!("event: {}\n", last.kind) } else { String::new() };

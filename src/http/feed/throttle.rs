@@ -10,6 +10,9 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until};
 
+use crate::ingest::commit_notifier::CommitNotifier;
+use crate::ingest::queue::Queue;
+
 /// The pause after a page while commits are under way, as a multiple of the time that the page took.
 const PAUSE_FACTOR: u32 = 9;
 
@@ -29,24 +32,21 @@ struct LastPage {
     commits: u64,
 }
 
-/// The load of the writer.
-pub(super) struct WriteLoad {
-    /// The number of commits so far.
-    pub(super) commits: u64,
-    /// A job waits for its commit.
-    pub(super) waiting: bool,
-}
-
 impl Throttle {
     /// Reads a page when it is this stream's turn.
-    pub(super) async fn page<T>(&self, storing: impl Fn() -> WriteLoad, read: impl Future<Output = T>) -> T {
+    pub(super) async fn page<T>(
+        &self,
+        commits: &CommitNotifier,
+        queue: &Queue,
+        read: impl Future<Output = T>,
+    ) -> T {
         let mut last = self.0.lock().await;
-        let now = storing();
+        let is_storing = queue.bytes() > 0 || commits.count() != last.commits;
         // Streams woken by the same commit read without a pause.
-        if let Some(rest) = last.rest.filter(|_| now.waiting || now.commits != last.commits) {
+        if let Some(rest) = last.rest.filter(|_| is_storing) {
             sleep_until(rest).await;
         }
-        let (began, commits) = (Instant::now(), storing().commits);
+        let (began, commits) = (Instant::now(), commits.count());
         let page = read.await;
         *last = LastPage {
             rest: Some(Instant::now() + (began.elapsed() * PAUSE_FACTOR).min(LONGEST_PAUSE)),

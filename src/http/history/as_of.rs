@@ -154,7 +154,8 @@ fn as_of(
     }
     let (horizon, base) = others.base(&subject.connected.keys().cloned().collect())?;
     if then.moment.is_before(horizon) {
-        return Err(ApiError::gone("The journal does not reach back to that point any more", horizon.folded));
+        let why = "The journal does not reach back to that point any more";
+        return Err(ApiError::gone(why, horizon.folded, None));
     }
     let seqs: BTreeSet<Seq> = own.union(&others.seqs).copied().collect();
     let mut fold = HistoryReplay::new(app, base);

@@ -99,10 +99,6 @@ impl<'j, 'a> LocatedValue<'j, 'a> {
         moment.map(Some).ok_or_else(|| at.wrong("must be an ISO 8601 date and time in UTC or with an offset"))
     }
 
-    pub(super) fn value(&self) -> Option<JsonText> {
-        extract::value(self.json)
-    }
-
     /// Refuses members that are not among these: an unknown one would be lost.
     pub(super) fn only(&self, known: &[&str]) -> Result<(), InvalidInput> {
         let unknown = self.object()?.into_iter().find(|(key, _)| !known.contains(key));

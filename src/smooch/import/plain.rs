@@ -115,11 +115,11 @@ fn read_fields(at: &LocatedValue<'_, '_>) -> Result<Vec<(Field, JsonText)>, Inva
         if of == Field::SignedUpAt {
             at.moment(key)?;
         }
-        fields.extend(value.value().map(|value| (of, value)));
+        fields.extend(extract::value(value.json).map(|value| (of, value)));
     }
     let key = if at.get("properties").is_some() { "properties" } else { "metadata" };
     for (key, value) in at.members(key)? {
-        fields.extend(value.value().map(|value| (field(key, true), value)));
+        fields.extend(extract::value(value.json).map(|value| (field(key, true), value)));
     }
     Ok(fields)
 }

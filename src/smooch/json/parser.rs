@@ -59,27 +59,6 @@ impl<'a> Json<'a> {
     }
 }
 
-enum ParsedString<'a> {
-    Plain(Cow<'a, str>),
-    Garbled(Box<Garbled<'a>>),
-}
-
-impl<'a> ParsedString<'a> {
-    fn into_key(self) -> Cow<'a, str> {
-        match self {
-            Self::Plain(text) => text,
-            Self::Garbled(garbled) => Cow::Owned(garbled.name),
-        }
-    }
-
-    fn into_value(self) -> Json<'a> {
-        match self {
-            Self::Plain(text) => Json::String(text),
-            Self::Garbled(garbled) => Json::Garbled(garbled),
-        }
-    }
-}
-
 struct JsonParser<'a> {
     text: &'a str,
     bytes: &'a [u8],
@@ -116,7 +95,7 @@ impl<'a> JsonParser<'a> {
             Some(b'{' | b'[') if depth == 0 => Err(self.wrong(TOO_DEEP)),
             Some(b'{') => self.object(depth - 1),
             Some(b'[') => self.array(depth - 1),
-            Some(b'"') => Ok(self.string()?.into_value()),
+            Some(b'"') => self.string(),
             Some(b'-' | b'0'..=b'9') => self.number(),
             Some(b't') => self.word("true", Json::Bool(true)),
             Some(b'f') => self.word("false", Json::Bool(false)),
@@ -166,7 +145,11 @@ impl<'a> JsonParser<'a> {
             if self.peek() != Some(b'"') {
                 return Err(self.wrong("expected a key"));
             }
-            let key = self.string()?.into_key();
+            let key = match self.string()? {
+                Json::String(text) => text,
+                Json::Garbled(garbled) => Cow::Owned(garbled.name),
+                _ => return Err(self.wrong("expected a key")),
+            };
             self.space();
             if !self.eat(b':') {
                 return Err(self.wrong("expected :"));
@@ -226,14 +209,14 @@ impl<'a> JsonParser<'a> {
         Ok(Json::Number(&self.text[start..self.at]))
     }
 
-    fn string(&mut self) -> Result<ParsedString<'a>, Malformed> {
+    fn string(&mut self) -> Result<Json<'a>, Malformed> {
         self.at += 1;
         let start = self.at;
         if self.end_of_plain()? == b'\\' {
             return self.string_with_escapes(start);
         }
         self.at += 1;
-        Ok(ParsedString::Plain(Cow::Borrowed(&self.text[start..self.at - 1])))
+        Ok(Json::String(Cow::Borrowed(&self.text[start..self.at - 1])))
     }
 
     /// Moves to the quote that ends a string or to the next backslash, and returns that byte.
@@ -252,7 +235,7 @@ impl<'a> JsonParser<'a> {
     }
 
     /// The string that began at `start` and has a backslash here.
-    fn string_with_escapes(&mut self, start: usize) -> Result<ParsedString<'a>, Malformed> {
+    fn string_with_escapes(&mut self, start: usize) -> Result<Json<'a>, Malformed> {
         // For a name, the positions in the shown text after which a replaced code unit belongs, and these code units.
         let (mut shown, mut bad) = (String::new(), Vec::new());
         let mut from = start;
@@ -268,7 +251,7 @@ impl<'a> JsonParser<'a> {
         let raw = &self.text[start..self.at];
         self.at += 1;
         if bad.is_empty() {
-            return Ok(ParsedString::Plain(Cow::Owned(shown)));
+            return Ok(Json::String(Cow::Owned(shown)));
         }
         let (mut name, mut from) = (String::new(), 0);
         for (at, unit) in bad {
@@ -277,7 +260,7 @@ impl<'a> JsonParser<'a> {
             from = at;
         }
         name.push_str(&shown[from..]);
-        Ok(ParsedString::Garbled(Box::new(Garbled { shown, name, raw })))
+        Ok(Json::Garbled(Box::new(Garbled { shown, name, raw })))
     }
 
     /// The character of an escape, or the code unit that is not one.

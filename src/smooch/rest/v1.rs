@@ -25,11 +25,8 @@ pub struct InitRequest {
 /// Parses POST `/v1/init`: the device, seen at `now` (ISO 8601 as JSON text), and the `userId` logged in on it as
 /// JSON text. A `userId` that is null or `""` counts as absent, because the browser SDK sends that for an anonymous
 /// visitor. Every other null member counts as absent too. With a `brandId` the `userId` is looked up in that brand.
-///
-/// # Errors
-///
-/// `device` is not an object, its `id` is not a string or is empty, its `platform` is not one of the four, its `info`
-/// is not flat; or another member is not a string.
+/// Errors: `device` is not an object, its `id` is not a string or is empty, its `platform` is not one of the four, its
+/// `info` is not flat; or another member is not a string.
 pub fn init(json: &Json<'_>, now: &JsonText) -> Result<InitRequest, InvalidInput> {
     let given_device = required(json, "device")?;
     object(given_device, "device")?;
@@ -51,11 +48,8 @@ pub fn init(json: &Json<'_>, now: &JsonText) -> Result<InitRequest, InvalidInput
 
 /// Parses POST `…/appusers`. `userId` is required; the default of `credentialRequired` is false. The `userId` must be
 /// unique within `brandId`; null is no brand, and without the member it must be unique in all brands.
-///
-/// # Errors
-///
-/// As for [`update`]; `userId` is missing, not a string, or not 1 to 1,024 characters long; `credentialRequired` is
-/// not a boolean, `brandId` not a string or empty.
+/// Errors: as for [`update`]; `userId` is missing, not a string, or not 1 to 1,024 characters long;
+/// `credentialRequired` is not a boolean, `brandId` not a string or empty.
 pub fn create(json: &Json<'_>) -> Result<CreateRequest, InvalidInput> {
     let user_id = validate::identifier("userId", required(json, "userId")?)?;
     let mut fields = app_user(json, "")?;
@@ -71,21 +65,15 @@ pub fn create(json: &Json<'_>) -> Result<CreateRequest, InvalidInput> {
 /// Parses PUT `…/appusers/{id}`: present members change, null members are cleared, absent members stay. `properties`
 /// follows the same rule key by key, and `properties: null` is ignored. A `userId` is ignored: no version of Smooch's
 /// can change it.
-///
-/// # Errors
-///
-/// `givenName`, `surname` or `email` is not a string of at most 128 characters, `signedUpAt` is not a time in ISO
-/// 8601, `properties` is not a flat object of strings, numbers and booleans.
+/// Errors: `givenName`, `surname` or `email` is not a string of at most 128 characters, `signedUpAt` is not a time in
+/// ISO 8601, `properties` is not a flat object of strings, numbers and booleans.
 pub fn update(json: &Json<'_>) -> Result<Fields, InvalidInput> {
     app_user(json, "")
 }
 
 /// Parses POST `…/appusers/{id}/events`: the name of the event, as JSON text, and the values that smooch-core sends
 /// with it as `appUser`.
-///
-/// # Errors
-///
-/// `name` is not a string or is empty; `appUser` is not an object, or as for [`update`].
+/// Errors: `name` is not a string or is empty; `appUser` is not an object, or as for [`update`].
 pub fn track(json: &Json<'_>) -> Result<(JsonText, Fields), InvalidInput> {
     let name = string("name", required(json, "name")?, SOME)?;
     let Some(along) = given(json, "appUser") else { return Ok((name, Vec::new())) };
@@ -95,20 +83,14 @@ pub fn track(json: &Json<'_>) -> Result<(JsonText, Fields), InvalidInput> {
 
 /// PUT `…/devices/{deviceId}`: `pushNotificationToken`, `appVersion` and `info`. Null takes a member
 /// away, or a key of `info`.
-///
-/// # Errors
-///
-/// A member is no string, `info` no flat object.
+/// Errors: a member is no string, `info` no flat object.
 pub fn device(json: &Json<'_>, id: &str) -> Result<Device, InvalidInput> {
     read_device(json, "", id)
 }
 
 /// POST `…/appusers/merge`: `surviving._id` and `discarded._id`, each a `userId` as well, and then with the
 /// `brandId` beside it in that brand. `discarded` may be a list of one, as webhooks write it.
-///
-/// # Errors
-///
-/// One of the two is missing, no string, or empty.
+/// Errors: one of the two is missing, no string, or empty.
 pub fn merge(json: &Json<'_>) -> Result<(Name, Name), InvalidInput> {
     let discarded = match json.get("discarded") {
         Some(Json::Array(list)) if list.len() == 1 => list.first(),
@@ -118,10 +100,7 @@ pub fn merge(json: &Json<'_>) -> Result<(Name, Name), InvalidInput> {
 }
 
 /// POST `…/appusers/{id}/unmerge`, a call of our own: `discarded._id`.
-///
-/// # Errors
-///
-/// It is missing, no string, or empty.
+/// Errors: it is missing, no string, or empty.
 pub fn unmerge(json: &Json<'_>) -> Result<SmoochId, InvalidInput> {
     Ok((&*id_of(json.get("discarded"), "discarded")?.text).into())
 }

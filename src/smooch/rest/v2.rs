@@ -21,11 +21,8 @@ fn read_only_members() -> impl Iterator<Item = Member> {
 
 /// Parses POST `/v2/apps/{appId}/users`. `externalId` is required, as in v2's prose and its clients. It must be
 /// unique within the `brandId`; without one, among users without a brand.
-///
-/// # Errors
-///
-/// As for [`patch`]; `externalId` is missing, not a string, or not 1 to 1,024 characters long; an `id`, `identities`,
-/// a `zendeskId` or `authenticated` is given, which Smooch alone sets.
+/// Errors: as for [`patch`]; `externalId` is missing, not a string, or not 1 to 1,024 characters long; an `id`,
+/// `identities`, a `zendeskId` or `authenticated` is given, which Smooch alone sets.
 pub fn create(json: &Json<'_>) -> Result<CreateRequest, InvalidInput> {
     let user_id = validate::identifier("externalId", required(json, "externalId")?)?;
     validate::none_given(json, read_only_members())?;
@@ -39,10 +36,7 @@ pub fn create(json: &Json<'_>) -> Result<CreateRequest, InvalidInput> {
 
 /// PATCH `/v2/apps/{appId}/users/{userIdOrExternalId}`: the members that v2 lists as changeable, see [`patch`], and
 /// `id`, `externalId`, `identities`, `zendeskId` and `authenticated`, which v2 has as read-only or does not take.
-///
-/// # Errors
-///
-/// As for [`patch`].
+/// Errors: as for [`patch`].
 pub fn change(json: &Json<'_>) -> Result<UpdateRequest, InvalidInput> {
     let external_id = std::iter::once(("externalId", Fixed::Field(Field::UserId)));
     let repeated = validate::repeated(json, external_id.chain(read_only_members()));
@@ -51,11 +45,8 @@ pub fn change(json: &Json<'_>) -> Result<UpdateRequest, InvalidInput> {
 
 /// Parses the body of POST or PATCH for a user: present members change, null members are cleared, absent members
 /// stay. `profile` and `metadata` follow the same rule for each member; null for all of one is ignored.
-///
-/// # Errors
-///
-/// A member of `profile` is not a string of the length that v2 allows (`givenName`, `surname` and `email` 1 to 128,
-/// `avatarUrl` up to 2,048, `locale` up to 64), `signedUpAt` is not a time in ISO 8601, `metadata` is not a flat
+/// Errors: a member of `profile` is not a string of the length that v2 allows (`givenName`, `surname` and `email` 1 to
+/// 128, `avatarUrl` up to 2,048, `locale` up to 64), `signedUpAt` is not a time in ISO 8601, `metadata` is not a flat
 /// object of strings, numbers and booleans, `toBeRetained` is not a boolean, or `brandId` is not a string.
 pub fn patch(json: &Json<'_>) -> Result<Fields, InvalidInput> {
     let mut fields = Fields::new();

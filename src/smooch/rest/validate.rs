@@ -69,7 +69,8 @@ pub(super) fn name(
     }
 }
 
-/// A `userId`, an `externalId` or the id of a device, as JSON text: a name of 1 to 1,024 characters, and of no more bytes.
+/// A `userId`, an `externalId` or the id of a device, as JSON text: a name of 1 to 1,024 characters, and of no more
+/// bytes.
 pub(super) fn identifier(key: &str, value: &Json<'_>) -> Result<JsonText, InvalidInput> {
     let text = name(key, value, ID)?;
     if is_longer(&text, NAME_BYTES) {

@@ -8,7 +8,7 @@ use super::*;
 type Said = (u64, &'static str);
 
 /// A name, the text below the header, the rows imported from it, and the errors for the other rows.
-const TABLES: [(&str, &str, &[&str], &[Said]); 8] = [
+const TABLES: [(&str, &str, &[&str], &[Said]); 11] = [
     (
         "open",
         "t0,Al\nt1,\"open\nt2,Bob\nt3,Cy\n",
@@ -41,6 +41,14 @@ const TABLES: [(&str, &str, &[&str], &[Said]); 8] = [
         &["t1", "t3"],
         &[(4, "has 1 cells for 2 columns")],
     ),
+    ("space-behind", "t1,\"x\" \nt2,Bob\n", &["t2"], &[(2, "givenName: text follows the quote")]),
+    (
+        "behind-and-quoted",
+        "t1,\"x\"y,\"z\n\"\nt2,Bob\n",
+        &["t2"],
+        &[(2, "givenName: text follows the quote")],
+    ),
+    ("stray-and-open", "t1,5\" x,\"\nt2,Bob\n", &[], &[(2, "column 3: a quote opens here")]),
     ("end", "t1,Al\nt2,\"", &["t1"], &[(3, "givenName: a quote opens here and is never closed")]),
 ];
 

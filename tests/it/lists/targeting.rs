@@ -77,6 +77,9 @@ fn platform_and_version_are_asked_of_one_and_the_same_client() {
         (&[("appVersionSince", "0"), ("platform", "messenger")], &[]),
         (&[("appVersion", "2.0"), ("appVersionBefore", "2.0")], &[]),
         (&[("platform", "ios")], &["a", "b", "c", "d", "e", "f"]),
+        (&[("platform", "io")], &[]),
+        (&[("platform", "iOS")], &[]),
+        (&[("q", "ios")], &[]),
     ] {
         assert_eq!(found(&home, &program, query), expected, "{query:?}");
     }
