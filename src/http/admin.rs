@@ -41,14 +41,10 @@ pub(super) async fn ready(shared: State, RawQuery(query): RawQuery) -> Response 
     let trouble = checks.iter().find(|(_, fails, _)| *fails).map(|(.., trouble)| *trouble);
     let asked = query.unwrap_or_default();
     if asked.split('&').any(|part| part == "verbose" || part.starts_with("verbose=")) {
-        let mut lines = String::new();
-        for (check, fails, trouble) in checks {
-            lines.push_str(&if fails {
-                format!("[-]{check}: {trouble}\n")
-            } else {
-                format!("[+]{check} ok\n")
-            });
-        }
+        let line = |(check, fails, trouble): (&str, bool, &str)| {
+            if fails { format!("[-]{check}: {trouble}\n") } else { format!("[+]{check} ok\n") }
+        };
+        let mut lines = checks.map(line).concat();
         lines.push_str(&format!("    {depth} of {capacity} deliveries wait\n"));
         let remaking =
             reads::REMAKING.run(&shared.readers, |reader| reader.read_remaking()).await.unwrap_or_default();

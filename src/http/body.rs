@@ -140,10 +140,12 @@ fn read_error(error: &(dyn Error + 'static)) -> ApiError {
     ApiError::new(StatusCode::REQUEST_TIMEOUT, "incomplete_body", "The body broke off")
 }
 
-/// The refusal of a compressed body: inflation is how a small body becomes a large one.
-pub(super) fn refuse_compressed(headers: &HeaderMap) -> Option<ApiError> {
+/// Refuses a compressed body: inflation is how a small body becomes a large one.
+pub(super) fn refuse_compressed(headers: &HeaderMap) -> Result<(), ApiError> {
     let mut encodings = headers.get_all(header::CONTENT_ENCODING).iter();
-    encodings.find(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"))?;
+    if encodings.all(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Ok(());
+    }
     let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-    Some(ApiError::new(status, "unsupported_media_type", "Compressed bodies are not accepted"))
+    Err(ApiError::new(status, "unsupported_media_type", "Compressed bodies are not accepted"))
 }

@@ -69,7 +69,7 @@ pub(super) async fn require_own_host(State(hosts): State<Hosts>, request: Reques
     if hosts.admit(request.uri(), request.headers()) {
         let route = request.extensions().get::<MatchedPath>().cloned();
         let mut response = next.run(request).await;
-        note_route(&mut response, route);
+        note_route(&mut response, route.as_ref().map(MatchedPath::as_str));
         return response;
     }
     let why = "The admin listener answers to localhost, to its own address and to the names in server.admin_hosts; \

@@ -7,10 +7,11 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
-use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Value, json};
 use sha2::{Sha256, Sha384, Sha512};
+
+use crate::domain::json_text;
 
 #[cfg(test)]
 mod tests;
@@ -135,20 +136,11 @@ pub(crate) fn sign(
             payload[name] = value;
         }
     }
-    let header = Header { typ: "JWT", alg: "HS256", kid: key_id };
-    let header = serde_json::to_vec(&header).expect("strings can be written as JSON");
+    let header = format!(r#"{{"typ":"JWT","alg":"HS256","kid":{}}}"#, json_text(key_id));
     let message =
         format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload.to_string()));
     let tag = mac::<Hmac<Sha256>>(secret, message.as_bytes()).finalize().into_bytes();
     format!("{message}.{}", URL_SAFE_NO_PAD.encode(tag))
-}
-
-/// The header of a token signed here; its members are written in this order.
-#[derive(Serialize)]
-struct Header<'a> {
-    typ: &'static str,
-    alg: &'static str,
-    kid: &'a str,
 }
 
 /// A token split into its parts, with an accepted header.

@@ -16,7 +16,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{ConnectInfo, MatchedPath, Request};
+use axum::extract::{ConnectInfo, Request};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use futures_util::task::AtomicWaker;
@@ -34,7 +34,7 @@ use tokio::time::{Instant, Sleep, sleep};
 use tokio_io_timeout::TimeoutWriter;
 use tower::ServiceExt;
 
-use super::request_id::RequestId;
+use super::request_id::{RequestId, Route};
 use crate::config::ServerSettings;
 use crate::metrics::Metrics;
 
@@ -160,7 +160,7 @@ async fn connection(
             let (began, method) = (Instant::now(), request.method().clone());
             let Ok(response) = router.oneshot(request.map(Body::new)).await;
             let (status, ms) = (response.status().as_u16(), began.elapsed().as_millis() as u64);
-            let route = response.extensions().get().map_or("none", MatchedPath::as_str);
+            let route = response.extensions().get::<Route>().map_or("none", |route| &*route.0);
             tracing::debug!(%method, route, status, ms, "answered with {status} after {ms} ms");
             Ok(trace.name(response.map(|body| under_way.until_sent(body))))
         };

@@ -22,9 +22,9 @@ pub(super) async fn process_request(shared: State, mut request: Request, next: N
     let origin = allowed_origin(&shared.settings.server.cors_origins, request.headers());
     let browser = BrowserAccess::default();
     let mut response = match body::refuse_compressed(request.headers()) {
-        Some(refusal) => refusal.into_response(),
-        None if origin.is_some() && is_preflight(&request) => preflight(&browser),
-        None => {
+        Err(refusal) => refusal.into_response(),
+        Ok(()) if origin.is_some() && is_preflight(&request) => preflight(&browser),
+        Ok(()) => {
             request.extensions_mut().insert(browser.clone());
             next.run(request).await
         }

@@ -1,6 +1,7 @@
 //! The identity of a request in the log: its id, and the trace of its caller.
 
-use axum::extract::MatchedPath;
+use std::sync::Arc;
+
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::Response;
 use bytes::Bytes;
@@ -49,10 +50,14 @@ impl RequestId {
     }
 }
 
-/// Adds the route of a request, never its path, to its answer, if the log of answers is on.
-pub(super) fn note_route(response: &mut Response, route: Option<MatchedPath>) {
+/// The route of a request, in the extensions of its answer, for the log.
+#[derive(Clone)]
+pub(super) struct Route(pub(super) Arc<str>);
+
+/// Notes the route, never the path, if the log of answers is on.
+pub(super) fn note_route(response: &mut Response, route: Option<&str>) {
     if let Some(route) = route.filter(|_| tracing::enabled!(target: ANSWERS, Level::DEBUG)) {
-        response.extensions_mut().insert(route);
+        response.extensions_mut().insert(Route(route.into()));
     }
 }
 

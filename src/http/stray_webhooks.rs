@@ -62,7 +62,7 @@ pub(super) async fn detect_stray_webhook(shared: State, mut request: Request, ne
             );
         }
     }
-    note_route(&mut response, route);
+    note_route(&mut response, route.as_ref().map(MatchedPath::as_str));
     response
 }
 

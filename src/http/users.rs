@@ -40,7 +40,7 @@ pub(super) async fn get(request: ApiRequest) -> Result<Response, ApiError> {
 
 /// PATCH `…/users/{id or externalId}`: changes the given members; null clears one, the others stay.
 pub(super) async fn update(request: ApiRequest) -> Result<Response, ApiError> {
-    let (user, rest::UpdateRequest { fields, repeated }) = (request.user()?, request.read(rest::v2::change)?);
+    let (user, (fields, repeated)) = (request.user()?, request.read(rest::v2::change)?);
     let view = request.change(Action::Update { user, fields, repeated }).await?;
     Ok(request.show(StatusCode::OK, one(&view)))
 }

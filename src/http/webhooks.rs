@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::PathRejection;
-use axum::extract::{ConnectInfo, MatchedPath, Path};
+use axum::extract::{ConnectInfo, Path};
 use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
@@ -35,9 +35,9 @@ pub const QUARANTINED: HeaderName = HeaderName::from_static("x-rollcall-quaranti
 const MOST_HEADERS: usize = 4096;
 
 /// GET and HEAD: a check that the target exists.
-pub(super) async fn probe(route: MatchedPath) -> Response {
+pub(super) async fn probe() -> Response {
     let mut response = json(StatusCode::OK, "{}");
-    note_route(&mut response, Some(route));
+    note_route(&mut response, Some("/webhooks"));
     response
 }
 
@@ -46,7 +46,6 @@ pub(super) async fn probe(route: MatchedPath) -> Response {
 pub(super) async fn receive(
     shared: State,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    route: MatchedPath,
     path: Result<Option<Path<String>>, PathRejection>,
     headers: HeaderMap,
     body: Body,
@@ -62,7 +61,7 @@ pub(super) async fn receive(
         Ok(receipt) => stored(&receipt),
         Err(error) => error.into_response(),
     };
-    note_route(&mut response, Some(route));
+    note_route(&mut response, Some(if path.is_some() { "/webhooks/{app}" } else { "/webhooks" }));
     response
 }
 
@@ -94,9 +93,7 @@ impl WebhookHead<'_> {
 async fn take(shared: &HttpState, request: &WebhookHead<'_>, body: Body) -> Result<WebhookResult, ApiError> {
     let settings = &shared.settings;
     let bounds = shared.body_limits(settings.limits.webhook_body);
-    body::refuse_compressed(request.headers)
-        .map_or(Ok(()), Err)
-        .map_err(|error| refused(shared, request, error))?;
+    body::refuse_compressed(request.headers).map_err(|error| refused(shared, request, error))?;
     let proof =
         shared.secrets.find_credential(request.headers, now_ms() / 1000, settings.ingest.signature_tolerance);
     let proof = proof.and_then(|proof| match proof {

@@ -77,7 +77,7 @@ fn remove_events(body: &[u8], named: &dyn Fn(&[u8]) -> bool) -> Option<Vec<u8>> 
 /// Parses the event at a place of a journalled body again; `None` if it cannot be parsed any more.
 pub fn reparse_event(source: Source, body: &[u8], place: usize) -> Option<Event> {
     match source {
-        Source::Webhook => smooch::history::event_at(body, place),
+        Source::Webhook => smooch::journal_entry::event_at(body, place),
         Source::Reduced | Source::Api => serde_json::from_slice(body).ok(),
     }
 }

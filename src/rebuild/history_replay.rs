@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use crate::domain::{
     AppId, ClientId, Edge, Event, MergeGroup, Reason, Record, RecordKey, Register, SmoochId, View, WorkingSet,
 };
-use crate::smooch::history::shown_members;
+use crate::smooch::journal_entry::shown_members;
 use crate::smooch::json::{raw, to_json};
 use crate::smooch::v1;
 use crate::store::Entry;

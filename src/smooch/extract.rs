@@ -178,6 +178,17 @@ pub(super) fn client_changed(user: &SmoochId, (client, said): (ClientId, Mention
     Fact::ClientChanged { user: user.clone(), client, value: Some(said) }
 }
 
+/// A client that `user` used, or that was added and so is its own.
+pub(super) fn client_facts(
+    user: SmoochId,
+    (client, said): (ClientId, Mention),
+    is_added: bool,
+) -> impl Iterator<Item = Fact> {
+    let changed = client_changed(&user, (client.clone(), said));
+    let bound = is_added.then_some(Fact::ClientBound { user, client, also: Vec::new() });
+    std::iter::once(changed).chain(bound)
+}
+
 /// The removal of a client under each of its ids.
 pub(super) fn client_removed(
     user: &SmoochId,

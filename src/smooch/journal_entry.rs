@@ -1,5 +1,5 @@
 //! The stored original of a journal entry as the API shows it: the body of a webhook, or the call to rollcall's own API
-//! and the facts it was decided into.
+//! and the facts it was decided into. Events parsed again, and the members that they change.
 
 use std::collections::BTreeMap;
 
@@ -7,8 +7,9 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::json::{ObjectWriter, raw};
-use super::v1::write_mention;
-use crate::domain::{Assertion, CallMade, Event, Fact, Field, JsonText, RecordSnapshot, SmoochId};
+use super::v1::{write_clients, write_mention};
+use super::{ParseLimits, parse_webhook};
+use crate::domain::{Assertion, CallMade, Event, Fact, Field, JsonText, RecordSnapshot, SmoochId, View};
 
 /// The note of a call that an earlier version journalled.
 const BEFORE_CALLS: &str = "An earlier version of rollcall journalled this call without its original: `trigger` is the \
@@ -153,4 +154,30 @@ fn snapshot_fields(known: &RecordSnapshot) -> impl Iterator<Item = (&Field, Opti
         Assertion::Field(field, value) | Assertion::Set(field, value, _) => Some((field, value.as_ref())),
         _ => None,
     })
+}
+
+/// A body that was accepted once is accepted again under any limits.
+const ANYTHING: ParseLimits =
+    ParseLimits { depth: 512, events: usize::MAX, latest: i64::MAX, name_bytes: usize::MAX };
+
+/// The event at a place of a webhook's body; `None` if it is unusable now.
+pub fn event_at(body: &[u8], place: usize) -> Option<Event> {
+    parse_webhook(body, &ANYTHING).ok()?.events.into_iter().nth(place)?.ok()
+}
+
+/// The members that an answer shows, by name, as JSON text. `false` and an empty list of clients are left out.
+pub fn shown_members(view: &View) -> BTreeMap<String, String> {
+    let fields = view.fields.iter().map(|(field, value)| (field.to_string(), value.to_string()));
+    let mut members: BTreeMap<String, String> = fields.collect();
+    if !view.clients.is_empty() {
+        let mut clients = String::new();
+        write_clients(view, &mut clients);
+        members.insert("clients".to_owned(), clients);
+    }
+    for (name, set) in [("conversationStarted", view.started), ("credentialRequired", view.secured)] {
+        if set {
+            members.insert(name.to_owned(), "true".to_owned());
+        }
+    }
+    members
 }

@@ -3,7 +3,6 @@
 pub mod csv;
 pub mod export;
 mod extract;
-pub mod history;
 pub mod import;
 pub mod journal_entry;
 pub mod json;

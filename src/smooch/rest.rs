@@ -7,7 +7,7 @@ pub mod v2;
 mod validate;
 
 use crate::domain::JsonText;
-use crate::domain::command::{Fields, Repeated};
+use crate::domain::command::Fields;
 use crate::smooch::json::Json;
 
 /// The reason why an input is refused. It names the field, never its value, so it may be logged.
@@ -24,15 +24,6 @@ pub struct CreateRequest {
     pub fields: Fields,
     /// `credentialRequired`: only a JWT may act for it. v1 only.
     pub secured: bool,
-}
-
-/// Changes to an app user.
-#[derive(Clone, Debug, PartialEq)]
-pub struct UpdateRequest {
-    /// The new values.
-    pub fields: Fields,
-    /// Members of the body that the call cannot change.
-    pub repeated: Vec<Repeated>,
 }
 
 /// The stored members of a client. A text that is not JSON has none.

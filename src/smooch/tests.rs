@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::csv::{self, CsvHeader};
-use super::{history, journal_entry, v1};
+use super::{journal_entry, v1};
 use crate::domain::{
     Assertion, Client, ClientId, Event, Fact, Field, Mention, Observation, Part, Reason, RecordSnapshot,
     SmoochId, Stamp, StampedAssertions, View,
@@ -141,7 +141,7 @@ fn an_app_user_is_shown_byte_for_byte() {
     let user = r#"{"_id":"u\"1","userId":"bob","email":"b@x.y","pendingClients":[{"a":1.0,"id":"p"}],"credentialRequired":true,"conversationStarted":true,"properties":{"a\"b":"x,y","n":1.50},"clients":[{"id":"i","active":false},{"id":"w\"","active":true,"platform":"web"}]"#;
     assert_eq!(v1::app_user(&view()), format!("{user}}}"));
     assert_eq!(v1::line(&view()), format!("{user},\"brandId\":\"brand \\\"b\\\"\"}}"));
-    let members = history::shown_members(&view());
+    let members = journal_entry::shown_members(&view());
     assert_eq!(
         members["clients"],
         r#"[{"id":"i","active":false},{"id":"w\"","active":true,"platform":"web"}]"#

@@ -63,12 +63,7 @@ fn of_a_user(body: &Json<'_>, name: &str, trigger: &Trigger) -> Result<Vec<Fact>
         facts.extend(extract::client_removed(&user, given, client));
         return Ok(facts);
     }
-    facts.push(extract::client_changed(&user, (client.clone(), said)));
-    facts.extend((trigger.meaning == Meaning::ClientAdded).then_some(Fact::ClientBound {
-        user,
-        client,
-        also: Vec::new(),
-    }));
+    facts.extend(extract::client_facts(user, (client, said), trigger.meaning == Meaning::ClientAdded));
     Ok(facts)
 }
 

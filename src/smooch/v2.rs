@@ -65,12 +65,7 @@ fn of_a_client(payload: &Json<'_>, meaning: Meaning) -> Option<Vec<Fact>> {
         facts.push(Fact::ClientChanged { user, client, value: None });
         return Some(facts);
     }
-    facts.push(client_changed(&user, (client.clone(), said)));
-    facts.extend((meaning == Meaning::ClientAdded).then_some(Fact::ClientBound {
-        user,
-        client,
-        also: Vec::new(),
-    }));
+    facts.extend(extract::client_facts(user, (client, said), meaning == Meaning::ClientAdded));
     Some(facts)
 }
 

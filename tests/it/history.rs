@@ -5,7 +5,7 @@ mod merges;
 
 use rollcall::directory::open_reader;
 use rollcall::domain::{AppId, Event, WorkingSet};
-use rollcall::smooch::history::event_at;
+use rollcall::smooch::journal_entry::event_at;
 use rollcall::store::Source;
 use serde_json::{Value, json};
 

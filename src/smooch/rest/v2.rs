@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use super::validate::{self, Member, given, object, required};
-use super::{CreateRequest, InvalidInput, UpdateRequest, client_members};
-use crate::domain::command::{Fields, Fixed};
+use super::{CreateRequest, InvalidInput, client_members};
+use crate::domain::command::{Fields, Fixed, Repeated};
 use crate::domain::{Client, ClientId, FIELDS, Field, Input, Shape, V2Path, View, timestamp};
 use crate::smooch::json::{Json, ObjectWriter};
 
@@ -35,12 +35,13 @@ pub fn create(json: &Json<'_>) -> Result<CreateRequest, InvalidInput> {
 }
 
 /// PATCH `/v2/apps/{appId}/users/{userIdOrExternalId}`: the members that v2 lists as changeable, see [`patch`], and
-/// `id`, `externalId`, `identities`, `zendeskId` and `authenticated`, which v2 has as read-only or does not take.
+/// `id`, `externalId`, `identities`, `zendeskId` and `authenticated`, which v2 has as read-only or does not take: the
+/// new values, and the members that the call cannot change.
 /// Errors: as for [`patch`].
-pub fn change(json: &Json<'_>) -> Result<UpdateRequest, InvalidInput> {
+pub fn change(json: &Json<'_>) -> Result<(Fields, Vec<Repeated>), InvalidInput> {
     let external_id = std::iter::once(("externalId", Fixed::Field(Field::UserId)));
     let repeated = validate::repeated(json, external_id.chain(read_only_members()));
-    Ok(UpdateRequest { fields: patch(json)?, repeated })
+    Ok((patch(json)?, repeated))
 }
 
 /// Parses the body of POST or PATCH for a user: present members change, null members are cleared, absent members
