@@ -270,11 +270,6 @@ pub fn find_differing_rows(database: &Path, keys: &[RowKey]) -> Result<Vec<Rebui
     opened?.recheck(keys)
 }
 
-/// The app users of rows.
-pub fn affected_users(rows: &[RebuiltRow]) -> BTreeSet<RecordKey> {
-    rows.iter().map(|row| row.key.user()).collect()
-}
-
 /// The position of a comparison.
 pub struct ComparisonCursor {
     table: usize,

@@ -7,20 +7,18 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use reqwest::Method;
+use reqwest::{Method, StatusCode};
 use serde_json::json;
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::admin_client::AdminClient;
-use super::progress::Progress;
-use super::task_progress::watched;
-use super::{CommandError, database};
+use super::progress::{Progress, watched};
+use super::{CommandError, database, end_signal};
 use crate::clock::now_ms;
 use crate::config::{Settings, StoreUrl};
 use crate::directory::{DirectoryWriter, QuarantineLimits};
 use crate::domain::RecordKey;
 use crate::ingest::maintenance::READING;
-use crate::rebuild::{Comparison, ComparisonCursor, RebuildFolder, affected_users};
+use crate::rebuild::{Comparison, ComparisonCursor, RebuildFolder};
 use crate::store::rows::RebuiltRow;
 use crate::store::sqlite::{self, DerivedFault, OpenError, Sqlite, StoreOptions};
 use crate::store::{Retention, Seq};
@@ -103,7 +101,7 @@ pub async fn run(args: &RebuildArgs, settings: &Settings) -> anyhow::Result<Exit
         if found.is_empty() {
             continue;
         }
-        for key in affected_users(&found) {
+        for key in found.iter().map(|row| row.key.user()).collect::<BTreeSet<_>>() {
             if differing.insert(key.clone()) {
                 let (app, id) = &key;
                 let id = if id.is_app() { "(events without an app user)" } else { id.as_str() };
@@ -233,13 +231,14 @@ impl RepairTarget {
                 let mut asked = json!({ "rows": [], "derived": names });
                 loop {
                     let answer = service.ask(Method::POST, "/rebuild", &asked).await?;
-                    if answer.status != 200 {
+                    if answer.status != StatusCode::OK {
                         bail!("the service did not rebuild them: {}", answer.refusal());
                     }
                     if let Some(name) = answer.json["failed"][0].as_str() {
                         bail!("the service could not rebuild {name}; see its log");
                     }
-                    let left = answer.json["remaking"].as_array().ok_or_else(|| service.foreign(200))?;
+                    let left =
+                        answer.json["remaking"].as_array().ok_or_else(|| service.foreign(answer.status))?;
                     if left.is_empty() {
                         break;
                     }
@@ -264,10 +263,10 @@ impl RepairTarget {
                 let keys: Vec<_> =
                     rows.iter().map(|row| json!([row.key.table().name(), row.key.parts()])).collect();
                 let answer = service.ask(Method::POST, "/rebuild", &json!({ "rows": keys })).await?;
-                if answer.status != 200 {
+                if answer.status != StatusCode::OK {
                     bail!("the service did not repair the rows: {}", answer.refusal());
                 }
-                Ok(answer.json["replaced"].as_u64().ok_or_else(|| service.foreign(200))?)
+                Ok(answer.json["replaced"].as_u64().ok_or_else(|| service.foreign(answer.status))?)
             }
             Self::Own(writer) => {
                 writer.replace_rows(rows, now_ms()).context("writing the database")?;
@@ -300,14 +299,9 @@ async fn take_scratch(database: &Path) -> anyhow::Result<RebuildFolder> {
 
 /// Removes the copy of the directory on Ctrl-C and SIGTERM.
 fn clear_on_signal(scratch: &RebuildFolder) -> anyhow::Result<()> {
-    let mut interrupt = signal(SignalKind::interrupt()).context("listening for Ctrl-C")?;
-    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
-    let folder = scratch.folder().to_owned();
+    let (ended, folder) = (end_signal()?, scratch.folder().to_owned());
     tokio::spawn(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
+        ended.await;
         _ = std::fs::remove_dir_all(folder);
         std::process::exit(130);
     });

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::reader::DirectoryReader;
 use crate::domain::AppId;
-use crate::store::rows::{FeedRange, Rows};
+use crate::store::rows::FeedRange;
 use crate::store::tables::{ChangeTime, EntrySource, QUARANTINE};
 use crate::store::{ReadRow as _, Result, Source};
 
@@ -23,35 +24,36 @@ pub struct Census {
     pub feeds: Vec<(AppId, FeedRange)>,
 }
 
-impl Census {
-    /// Counts the rows.
-    pub fn take(rows: &dyn Rows, apps: &[AppId]) -> Result<Self> {
+impl DirectoryReader {
+    /// Counts the rows, for the metrics.
+    pub fn take_census(&self, apps: &[AppId]) -> Result<Census> {
+        let rows = self.snapshot()?;
         let (quarantined, quarantined_bytes) = rows.count(&QUARANTINE, Some("body"))?;
-        Ok(Self {
-            users: rows.count_listed(None)?,
-            quarantined,
-            quarantined_bytes,
-            feeds: apps.iter().cloned().zip(rows.feed_ranges(apps)?).collect(),
-        })
+        let users = rows.count_listed(None)?;
+        let feeds = apps.iter().cloned().zip(rows.feed_ranges(apps)?).collect();
+        Ok(Census { users, quarantined, quarantined_bytes, feeds })
     }
-}
 
-/// The time of the last webhook of each app among the recent entries, else that of its last change, in ms since 1970.
-pub fn find_last_webhooks(rows: &dyn Rows, apps: &[AppId]) -> Result<Vec<(AppId, i64)>> {
-    let mut recent: BTreeMap<AppId, i64> = BTreeMap::new();
-    for entry in EntrySource::select().descending().limit(RECENT).read(rows)? {
-        if entry.source == Source::Webhook {
-            let time = recent.entry(entry.app).or_insert(entry.received);
-            *time = entry.received.max(*time);
+    /// The time of the last webhook of each app among the recent entries, else that of its last change, in ms since
+    /// 1970.
+    pub fn find_last_webhooks(&self, apps: &[AppId]) -> Result<Vec<(AppId, i64)>> {
+        let rows = &*self.snapshot()?;
+        let mut recent: BTreeMap<AppId, i64> = BTreeMap::new();
+        for entry in EntrySource::select().descending().limit(RECENT).read(rows)? {
+            if entry.source == Source::Webhook {
+                let time = recent.entry(entry.app).or_insert(entry.received);
+                *time = entry.received.max(*time);
+            }
         }
+        let mut times = Vec::new();
+        for app in apps {
+            let changed = || ChangeTime::select().is("app", app).descending().first(rows);
+            let time = match recent.get(app) {
+                Some(time) => Some(*time),
+                None => changed()?.map(|change| change.time),
+            };
+            times.extend(time.map(|time| (app.clone(), time)));
+        }
+        Ok(times)
     }
-    let mut times = Vec::new();
-    for app in apps {
-        let time = match recent.get(app) {
-            Some(time) => Some(*time),
-            None => ChangeTime::select().is("app", app).descending().first(rows)?.map(|change| change.time),
-        };
-        times.extend(time.map(|time| (app.clone(), time)));
-    }
-    Ok(times)
 }

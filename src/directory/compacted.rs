@@ -2,39 +2,20 @@
 
 use std::collections::BTreeSet;
 
+use super::reader::DirectoryReader;
 use crate::domain::{AppId, Record, RecordKey, SmoochId};
 use crate::store::rows::Rows;
 use crate::store::tables::CompactedRecord;
 use crate::store::{CompactionPoint, ReadRow as _, Result};
 
 /// The compacted records of these app users, in the order of the keys.
-///
-/// # Errors
-/// The database cannot be read, or a record in it.
 pub fn read_compacted(rows: &dyn Rows, keys: &[RecordKey]) -> Result<Vec<Option<Record>>> {
     let stored = CompactedRecord::get(rows, keys)?.into_iter();
     stored.map(|stored| stored.map(|stored| stored.decode()).transpose()).collect()
 }
 
-/// The compacted records of these app users, and the compaction point.
-///
-/// # Errors
-/// As of [`read_compacted`].
-pub fn read_compacted_of(
-    rows: &dyn Rows,
-    app: &AppId,
-    ids: &BTreeSet<SmoochId>,
-) -> Result<(CompactionPoint, Vec<(RecordKey, Record)>)> {
-    let keys: Vec<RecordKey> = ids.iter().map(|id| (app.clone(), id.clone())).collect();
-    let records = read_compacted(rows, &keys)?;
-    let found = keys.into_iter().zip(records).filter_map(|(key, record)| Some((key, record?)));
-    Ok((CompactionPoint::read(rows)?, found.collect()))
-}
-
-/// At most `limit` compacted records after a key, in the order of the keys.
-///
-/// # Errors
-/// As of [`read_compacted`].
+/// At most `limit` compacted records after a key, in the order of the keys. A caller that reads all of them compares the
+/// compaction point before and after: if it moved, so did the records.
 pub fn read_compacted_page(
     rows: &dyn Rows,
     after: Option<&RecordKey>,
@@ -46,4 +27,19 @@ pub fn read_compacted_page(
         Ok(((stored.app, stored.id), record))
     })
     .collect()
+}
+
+impl DirectoryReader {
+    /// The compacted records of these app users, without those that have none, and the compaction point.
+    pub fn read_compacted_of(
+        &self,
+        app: &AppId,
+        ids: &BTreeSet<SmoochId>,
+    ) -> Result<(CompactionPoint, Vec<(RecordKey, Record)>)> {
+        let rows = self.snapshot()?;
+        let keys: Vec<RecordKey> = ids.iter().map(|id| (app.clone(), id.clone())).collect();
+        let records = read_compacted(&*rows, &keys)?;
+        let found = keys.into_iter().zip(records).filter_map(|(key, record)| Some((key, record?)));
+        Ok((CompactionPoint::read(&*rows)?, found.collect()))
+    }
 }

@@ -23,9 +23,6 @@ const PAGE: usize = 1024;
 
 /// Compacts the oldest entries that `may_go` accepts, and deletes the bodies that nothing needs any more. Returns the
 /// writes; none if there was no such entry. A step is small, however large the batches were.
-///
-/// # Errors
-/// The database cannot be read.
 pub(super) fn compact_entries(
     rows: &dyn Rows,
     compacted: Seq,
@@ -59,9 +56,6 @@ pub(super) fn compact_entries(
 }
 
 /// The write of a compacted record.
-///
-/// # Errors
-/// The record cannot be encoded.
 pub(super) fn put_compacted(key: &RecordKey, record: &Record) -> Result<Write<'static>> {
     let bytes = encode(record).map_err(|error| Error::Unavailable(error.to_string()))?;
     Write::put(&CompactedWrite { app: &key.0, id: &key.1, record: &bytes })

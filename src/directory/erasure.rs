@@ -9,7 +9,6 @@ mod encodings;
 mod ids;
 mod needles;
 mod places;
-mod quarantined_of;
 mod receipt;
 mod redact;
 mod spellings;
@@ -28,8 +27,6 @@ use crate::store::rows::{RecordRows as _, Rows};
 use crate::store::tables::{IdentifierKind, StoredReceipt, Tombstone};
 use crate::store::{BodyReader, ErasureCounts, Result, RowCells, Seq, Store, Write};
 pub use ids::Tombstones;
-pub use quarantined_of::read_quarantined_of;
-pub use receipt::find_receipt;
 use receipt::{from_json, next_open_receipt, open_receipts_after, to_json};
 
 /// A tombstone for each erased app user, and a receipt for each entry that erases. `rows` are those after the batch.

@@ -71,9 +71,6 @@ impl Examination {
 
     /// Examines the next entries, up to `limit` entries and about `limit` bytes of bodies, while `accepts` takes them.
     /// Returns those found, each with its event if the body is needed and whole. All rows must be of one moment.
-    ///
-    /// # Errors
-    /// The database cannot be read.
     pub fn page(
         &mut self,
         rows: &dyn Rows,
@@ -156,9 +153,6 @@ impl Examination {
 
     /// Call once all entries of a snapshot are examined. Finds missing entries after the last one, by the numbers
     /// in bodies, receipts and the compaction point.
-    ///
-    /// # Errors
-    /// The database cannot be read.
     pub fn end(&mut self, rows: &dyn Rows) -> Result<()> {
         let last = last_known_entry(rows)?;
         // The last entries may have been removed by retention.
@@ -174,9 +168,6 @@ impl Examination {
     /// Examines the next records, up to `limit`, once all entries are examined. Returns how many there were. All rows
     /// must be of one moment. If there are holes, all records are read a second time: a missing entry may be the one
     /// that removed or erased an app user, and the record of an erased user has no link to it.
-    ///
-    /// # Errors
-    /// The database cannot be read.
     pub fn records(&mut self, rows: &dyn Rows, limit: usize, read: ReadEvent) -> Result<usize> {
         let count = self.some_records(rows, limit, read)?;
         if count > 0 || self.is_second_pass || self.holes.is_empty() {

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use super::load::Loader;
+use super::reader::DirectoryReader;
 use super::users::show;
 use crate::domain::{AppId, Record, SmoochId, View};
-use crate::store::rows::Rows;
 use crate::store::tables::UserKey;
 use crate::store::{Error, ReadRow as _, Result, Seq};
 
@@ -43,40 +43,39 @@ pub struct ExportPart {
     pub next: Option<SmoochId>,
 }
 
-/// The next records of an app after an `_id`: each app user with the records merged into it, and each removed `_id`. A
-/// part has at most `ROWS` rows, fewer if they are large.
-///
-/// `begun` is the last journal entry before the first part. A record that was merged later may be missing from
-/// both parts, so it is exported by itself.
-pub fn export_part(
-    rows: &dyn Rows,
-    app: &AppId,
-    behind: Option<&SmoochId>,
-    begun: Seq,
-) -> Result<ExportPart> {
-    let behind = behind.map_or(SmoochId::APP, SmoochId::as_str);
-    let found = UserKey::select().is("app", app).above("id", behind).limit(ROWS).read(rows)?;
-    let mut all = found.len() < ROWS;
-    let mut reading = Reading { loader: Loader::new(rows), app, begun };
-    let (mut kept, mut moved, mut bytes, mut next) = (Vec::new(), HashMap::new(), 0, None);
-    for UserKey { id, is_listed, .. } in found {
-        if bytes > BYTES {
-            all = false;
-            break;
+impl DirectoryReader {
+    /// The next records of an app after an `_id`: each app user with the records merged into it, and each removed `_id`.
+    /// A part has at most `ROWS` rows, fewer if they are large.
+    ///
+    /// `begun` is the last journal entry before the first part. A record that was merged later may be missing from
+    /// both parts, so it is exported by itself.
+    pub fn export_part(&self, app: &AppId, behind: Option<&SmoochId>, begun: Seq) -> Result<ExportPart> {
+        let rows = self.snapshot()?;
+        let behind = behind.map_or(SmoochId::APP, SmoochId::as_str);
+        let found = UserKey::select().is("app", app).above("id", behind).limit(ROWS).read(&*rows)?;
+        let mut all = found.len() < ROWS;
+        let mut reading = Reading { loader: Loader::new(&*rows), app, begun };
+        let (mut kept, mut moved, mut bytes, mut next) = (Vec::new(), HashMap::new(), 0, None);
+        for UserKey { id, is_listed, .. } in found {
+            if bytes > BYTES {
+                all = false;
+                break;
+            }
+            let one = if is_listed { reading.user(&id)? } else { reading.unlisted(&id, &mut moved)? };
+            bytes += one.iter().flat_map(|kept| &kept.records).map(|one| size(&one.record)).sum::<usize>();
+            kept.extend(one);
+            next = Some(id);
         }
-        let one = if is_listed { reading.user(&id)? } else { reading.unlisted(&id, &mut moved)? };
-        bytes += one.iter().flat_map(|kept| &kept.records).map(|one| size(&one.record)).sum::<usize>();
-        kept.extend(one);
-        next = Some(id);
+        Ok(ExportPart { kept, next: next.filter(|_| !all) })
     }
-    Ok(ExportPart { kept, next: next.filter(|_| !all) })
-}
 
-/// The records of these app users.
-pub fn export_users(rows: &dyn Rows, app: &AppId, users: &[View]) -> Result<Vec<UserExport>> {
-    let mut reading = Reading { loader: Loader::new(rows), app, begun: 0 };
-    let kept = users.iter().map(|user| reading.user(&user.id));
-    kept.filter_map(Result::transpose).collect()
+    /// The records of these app users.
+    pub fn export_users(&self, app: &AppId, users: &[View]) -> Result<Vec<UserExport>> {
+        let rows = self.snapshot()?;
+        let mut reading = Reading { loader: Loader::new(&*rows), app, begun: 0 };
+        let kept = users.iter().map(|user| reading.user(&user.id));
+        kept.filter_map(Result::transpose).collect()
+    }
 }
 
 struct Reading<'c> {

@@ -1,16 +1,17 @@
 //! Pages of the change feed.
 
 use super::load::Loader;
+use super::reader::DirectoryReader;
 use super::users::show;
 use crate::domain::{AppId, Change, ChangeKind, View};
-use crate::store::rows::{FeedRange, Rows};
+use crate::store::rows::FeedRange;
 use crate::store::tables::StoredChange;
 use crate::store::{Error, FeedEpoch, ReadRow as _, Result};
 
 /// Bytes of app users beyond which a page takes no further change.
 const PAGE_BYTES: usize = 256 << 10;
 
-/// FeedPage that are read at once.
+/// Changes that are read at once.
 const STEP: usize = 128;
 
 /// A change in a feed.
@@ -40,38 +41,41 @@ pub struct FeedPage {
     pub last: u64,
 }
 
-/// Reads a page of changes: at most `limit`, fewer if the app users are large, but none only at the end. Every app user is shown as of the snapshot, so never older than its change: a follower
-/// that has applied an app user's last change has it as it is.
-pub fn read_changes(rows: &dyn Rows, app: &AppId, after: u64, limit: usize) -> Result<FeedPage> {
-    let mut loader = Loader::new(rows);
-    let (mut changes, mut bytes, mut at) = (Vec::new(), 0, after);
-    while changes.len() < limit && bytes < PAGE_BYTES {
-        let step = StoredChange::select()
-            .is("app", app)
-            .above("seq", &at)
-            .limit(STEP.min(limit - changes.len()))
-            .read(rows)?;
-        let Some(last) = step.last().map(|change| change.seq) else { break };
-        at = last;
-        for StoredChange { seq, time, change } in step {
-            if bytes >= PAGE_BYTES {
-                break;
+impl DirectoryReader {
+    /// Reads a page of changes: at most `limit`, fewer if the app users are large, but none only at the end. Every app
+    /// user is shown as of the snapshot, so never older than its change: a follower that has applied an app user's last
+    /// change has it as it is.
+    pub fn read_changes(&self, app: &AppId, after: u64, limit: usize) -> Result<FeedPage> {
+        let rows = self.snapshot()?;
+        let mut loader = Loader::new(&*rows);
+        let (mut changes, mut bytes, mut at) = (Vec::new(), 0, after);
+        while changes.len() < limit && bytes < PAGE_BYTES {
+            let step = STEP.min(limit - changes.len());
+            let step = StoredChange::select().is("app", app).above("seq", &at).limit(step).read(&*rows)?;
+            let Some(last) = step.last().map(|change| change.seq) else { break };
+            at = last;
+            for StoredChange { seq, time, change } in step {
+                if bytes >= PAGE_BYTES {
+                    break;
+                }
+                let is_shown = !matches!(
+                    change.kind,
+                    ChangeKind::Merged { .. } | ChangeKind::Removed | ChangeKind::Erased
+                );
+                let user = if is_shown { show(&mut loader, app, &change.user)? } else { None };
+                let user = user.filter(|view| view.id == change.user);
+                bytes += user.as_ref().map_or(0, |view| view.bytes());
+                changes.push(FeedChange { seq, time, change, user });
             }
-            let is_shown =
-                !matches!(change.kind, ChangeKind::Merged { .. } | ChangeKind::Removed | ChangeKind::Erased);
-            let user = if is_shown { show(&mut loader, app, &change.user)? } else { None };
-            let user = user.filter(|view| view.id == change.user);
-            bytes += user.as_ref().map_or(0, |view| view.bytes());
-            changes.push(FeedChange { seq, time, change, user });
         }
+        let range = rows.feed_ranges(std::slice::from_ref(app))?.pop();
+        let FeedRange { oldest, last } = range.unwrap_or(FeedRange { oldest: 1, last: 0 });
+        let epoch = rows.feed_epoch()?;
+        let is_to_the_end = changes.len() < limit && bytes < PAGE_BYTES;
+        let after = after.min(i64::MAX as u64).max(oldest.saturating_sub(1));
+        check_numbers(&changes, after, is_to_the_end.then_some(last))?;
+        Ok(FeedPage { epoch, changes, oldest, last })
     }
-    let range = rows.feed_ranges(std::slice::from_ref(app))?.pop();
-    let FeedRange { oldest, last } = range.unwrap_or(FeedRange { oldest: 1, last: 0 });
-    let epoch = rows.feed_epoch()?;
-    let is_to_the_end = changes.len() < limit && bytes < PAGE_BYTES;
-    let after = after.min(i64::MAX as u64).max(oldest.saturating_sub(1));
-    check_numbers(&changes, after, is_to_the_end.then_some(last))?;
-    Ok(FeedPage { epoch, changes, oldest, last })
 }
 
 /// Fails if a change is missing from a page: a follower would never see it. `last` is the last change of the app, if

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::journal::bodies_of;
 use super::load::Loader;
+use super::reader::DirectoryReader;
 use crate::domain::{AppId, ClientId, RecordKey, SmoochId};
 use crate::store::rows::Rows;
 use crate::store::tables::{IdentifierKind, UsersOfEntry};
@@ -17,7 +18,7 @@ pub type JournalHeads = BTreeMap<SmoochId, Option<Seq>>;
 /// Journal entries, each with its body, and the entries to continue from.
 pub type JournalPiece = (Vec<(Entry, Bytes)>, BTreeSet<Seq>);
 
-/// Every `_id` that merges, undone ones included, connect with one of these, with its last entry.
+/// See [`DirectoryReader::find_connected`].
 pub fn find_connected(rows: &dyn Rows, app: &AppId, ids: &[SmoochId]) -> Result<JournalHeads> {
     let mut loader = Loader::new(rows);
     loader.groups(ids.iter().map(|id| (app.clone(), id.clone())).collect::<Vec<RecordKey>>())?;
@@ -25,7 +26,7 @@ pub fn find_connected(rows: &dyn Rows, app: &AppId, ids: &[SmoochId]) -> Result<
     Ok(found.map(|((_, id), entry)| (id.clone(), entry.now.head)).collect())
 }
 
-/// The find_claimants of these clients, and every `_id` that merges connect with them, with its last entry.
+/// See [`DirectoryReader::find_claimants`].
 pub fn find_claimants(rows: &dyn Rows, app: &AppId, clients: &[ClientId]) -> Result<JournalHeads> {
     let kinds = [IdentifierKind::Client, IdentifierKind::Claim];
     let asked = clients.iter().flat_map(|client| kinds.map(|kind| (app, kind, client.as_str())));
@@ -33,50 +34,63 @@ pub fn find_claimants(rows: &dyn Rows, app: &AppId, clients: &[ClientId]) -> Res
     find_connected(rows, app, &ids)
 }
 
-/// The numbers of all entries about these app users.
-pub fn find_entry_numbers(rows: &dyn Rows, app: &AppId, ids: &BTreeSet<SmoochId>) -> Result<BTreeSet<Seq>> {
-    let list: Vec<SmoochId> = ids.iter().cloned().collect();
-    let heads = find_connected(rows, app, &list)?;
-    let mut wave: BTreeSet<Seq> =
-        heads.into_iter().filter(|(id, _)| ids.contains(id)).filter_map(|(_, head)| head).collect();
-    let mut numbers = BTreeSet::new();
-    while !wave.is_empty() {
-        let seqs: Vec<Seq> = wave.into_iter().collect();
-        let found = UsersOfEntry::get(rows, &seqs)?.into_iter().zip(seqs);
-        let mut next = BTreeSet::new();
-        let of_app =
-            found.filter_map(|(entry, seq)| Some((entry.filter(|entry| entry.app == *app)?.users, seq)));
-        for (users, seq) in of_app {
-            numbers.insert(seq);
-            let users = users.into_iter().filter(|(id, _)| ids.contains(id));
-            next.extend(users.filter_map(|(_, previous)| previous));
-        }
-        wave = &next - &numbers;
+impl DirectoryReader {
+    /// Every `_id` that merges, undone ones included, connect with one of these, with its last entry. Unknown `_id`s are
+    /// left out.
+    pub fn find_connected(&self, app: &AppId, ids: &[SmoochId]) -> Result<JournalHeads> {
+        find_connected(&*self.snapshot()?, app, ids)
     }
-    Ok(numbers)
-}
 
-/// Reads at most `limit` entries of these app users, newest first. Each entry names the one before it of each of its
-/// app users, so the greatest number that is known is always the next one back.
-pub fn walk_back(
-    rows: &dyn Rows,
-    app: &AppId,
-    of: &BTreeSet<SmoochId>,
-    mut from: BTreeSet<Seq>,
-    limit: usize,
-) -> Result<JournalPiece> {
-    let mut entries = Vec::new();
-    while entries.len() < limit
-        && let Some(seq) = from.pop_last()
-    {
-        let found = Entry::find(rows, &seq)?;
-        // An entry that is not there was trimmed, or was about an erased app user alone.
-        let Some(entry) = found.filter(|entry| entry.app == *app) else { continue };
-        from.extend(
-            entry.users.iter().filter(|(id, _)| of.contains(id)).filter_map(|(_, previous)| *previous),
-        );
-        entries.push(entry);
+    /// The claimants of these clients, and every `_id` that merges connect with them, with its last entry.
+    pub fn find_claimants(&self, app: &AppId, clients: &[ClientId]) -> Result<JournalHeads> {
+        find_claimants(&*self.snapshot()?, app, clients)
     }
-    let bodies = bodies_of(rows, &entries)?.into_iter().map(|(_, body)| body);
-    Ok((entries.into_iter().zip(bodies).collect(), from))
+
+    /// The numbers of all entries about these app users.
+    pub fn find_entry_numbers(&self, app: &AppId, ids: &BTreeSet<SmoochId>) -> Result<BTreeSet<Seq>> {
+        let rows = self.snapshot()?;
+        let list: Vec<SmoochId> = ids.iter().cloned().collect();
+        let heads = find_connected(&*rows, app, &list)?;
+        let mut wave: BTreeSet<Seq> =
+            heads.into_iter().filter(|(id, _)| ids.contains(id)).filter_map(|(_, head)| head).collect();
+        let mut numbers = BTreeSet::new();
+        while !wave.is_empty() {
+            let seqs: Vec<Seq> = wave.into_iter().collect();
+            let found = UsersOfEntry::get(&*rows, &seqs)?.into_iter().zip(seqs);
+            let mut next = BTreeSet::new();
+            let of_app =
+                found.filter_map(|(entry, seq)| Some((entry.filter(|entry| entry.app == *app)?.users, seq)));
+            for (users, seq) in of_app {
+                numbers.insert(seq);
+                let users = users.into_iter().filter(|(id, _)| ids.contains(id));
+                next.extend(users.filter_map(|(_, previous)| previous));
+            }
+            wave = &next - &numbers;
+        }
+        Ok(numbers)
+    }
+
+    /// At most `limit` entries of these app users, newest first, backwards from those in `from`. Each entry names the
+    /// one before it of each of its app users, so the greatest number that is known is always the next one back.
+    pub fn walk_back(
+        &self,
+        app: &AppId,
+        of: &BTreeSet<SmoochId>,
+        mut from: BTreeSet<Seq>,
+        limit: usize,
+    ) -> Result<JournalPiece> {
+        let (rows, mut entries) = (self.snapshot()?, Vec::new());
+        while entries.len() < limit
+            && let Some(seq) = from.pop_last()
+        {
+            let found = Entry::find(&*rows, &seq)?;
+            // An entry that is not there was trimmed, or was about an erased app user alone.
+            let Some(entry) = found.filter(|entry| entry.app == *app) else { continue };
+            let of_them = entry.users.iter().filter(|(id, _)| of.contains(id));
+            from.extend(of_them.filter_map(|(_, previous)| *previous));
+            entries.push(entry);
+        }
+        let bodies = bodies_of(&*rows, &entries)?.into_iter().map(|(_, body)| body);
+        Ok((entries.into_iter().zip(bodies).collect(), from))
+    }
 }

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::reader::DirectoryReader;
 use crate::format::bodies::unpack;
 use crate::store::rows::Rows;
 use crate::store::tables::{BodySize, EntryTime, Horizon, PackedBodies};
@@ -9,31 +10,6 @@ use crate::store::{Entry, Error, ReadEvent, ReadRow as _, Result, Seq, event};
 
 /// A body of the journal, and the first entry of its batch: with [`Entry::body`], that identifies the body.
 pub type BatchBody = (Seq, Bytes);
-
-/// Bytes of bodies beyond which a page takes no further entry.
-const PAGE_BYTES: usize = 16 << 20;
-
-/// Entries that are read at once.
-const STEP: usize = 64;
-
-/// Reads a page of the journal: at most `limit` entries, fewer if their bodies are large.
-pub fn read_journal(rows: &dyn Rows, after: Seq, limit: usize) -> Result<Vec<(Entry, Bytes)>> {
-    let (mut page, mut batch, mut bytes, mut at) = (Vec::new(), UnpackedBatch::default(), 0, after);
-    while page.len() < limit && bytes < PAGE_BYTES {
-        let step = Entry::select().after(&at).limit(STEP.min(limit - page.len())).read(rows)?;
-        let Some(last) = step.last().map(|entry| entry.seq) else { break };
-        at = last;
-        for entry in step {
-            if bytes >= PAGE_BYTES {
-                break;
-            }
-            let (_, body) = batch.body(rows, &entry)?;
-            bytes += body.len();
-            page.push((entry, body));
-        }
-    }
-    Ok(page)
-}
 
 /// The bodies of the batch that begins with this entry.
 ///
@@ -95,22 +71,26 @@ impl UnpackedBatch {
 }
 
 /// The body that each of these entries came in, with the first number of its batch.
-///
-/// # Errors
-/// As of [`UnpackedBatch::body`].
 pub fn bodies_of(rows: &dyn Rows, entries: &[Entry]) -> Result<Vec<BatchBody>> {
     let mut batch = UnpackedBatch::default();
     entries.iter().map(|entry| batch.body(rows, entry)).collect()
 }
 
-/// The same, after a check that each body still holds its event.
-///
-/// # Errors
-/// [`Error::Hole`] if a body is missing or damaged, or is that of another entry.
-pub fn checked_bodies_of(rows: &dyn Rows, entries: &[Entry], read: ReadEvent) -> Result<Vec<BatchBody>> {
-    let bodies = bodies_of(rows, entries)?;
-    for (entry, (_, body)) in entries.iter().zip(&bodies).filter(|(_, (_, body))| !body.is_empty()) {
-        event(entry, body, read)?;
+impl DirectoryReader {
+    /// The number of the last entry; 0 if there is none.
+    pub fn last_entry_seq(&self) -> Result<Seq> {
+        last_entry_seq(&*self.snapshot()?)
     }
-    Ok(bodies)
+
+    /// The body of each of these entries, with the first number of its batch; empty if it was deleted.
+    ///
+    /// # Errors
+    /// [`Error::Hole`] if a body is missing or damaged, or is that of another entry.
+    pub fn read_bodies(&self, entries: &[Entry], read: ReadEvent) -> Result<Vec<BatchBody>> {
+        let bodies = bodies_of(&*self.snapshot()?, entries)?;
+        for (entry, (_, body)) in entries.iter().zip(&bodies).filter(|(_, (_, body))| !body.is_empty()) {
+            event(entry, body, read)?;
+        }
+        Ok(bodies)
+    }
 }

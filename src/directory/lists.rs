@@ -10,6 +10,7 @@ mod filter;
 use std::collections::BTreeSet;
 
 use super::list_page::{CountResult, ListCursor, ListPage, ListResult, ScanLimits};
+use super::reader::DirectoryReader;
 use crate::domain::list::{Filter, Query, Sort, TimeRange};
 use crate::domain::{AppId, SmoochId};
 use crate::format::list_columns::NONE;
@@ -31,8 +32,38 @@ const STEP: usize = 256;
 /// Bytes of app users beyond which a page takes no further one.
 const PAGE_BYTES: usize = 4 << 20;
 
+impl DirectoryReader {
+    /// A page of a list.
+    ///
+    /// Whatever is written meanwhile, an app user that matches throughout is on one page of a list; on a second one
+    /// only if its sort key changes to one that is still to come. Pages that are read backwards ignore moves.
+    pub fn read_list(
+        &self,
+        app: &AppId,
+        query: &Query,
+        after: Option<&ListCursor>,
+        limits: ScanLimits,
+    ) -> Result<ListResult> {
+        let rows = self.snapshot()?;
+        self.with_indexes(|search| read_list(&*rows, app, query, after, limits, search))
+    }
+
+    /// Counts the matching app users among the next `looks` after `after`, in the order of their `_id`s; or all of
+    /// them, if that takes no longer.
+    pub fn count_list(
+        &self,
+        app: &AppId,
+        filter: &Filter,
+        after: Option<&SmoochId>,
+        looks: usize,
+    ) -> Result<CountResult> {
+        let rows = self.snapshot()?;
+        self.with_indexes(|search| count_list(&*rows, app, filter, after, looks, search))
+    }
+}
+
 /// Reads a page; by the index of words only with `search`.
-pub fn read_list(
+fn read_list(
     rows: &dyn Rows,
     app: &AppId,
     query: &Query,
@@ -74,8 +105,7 @@ pub fn read_list(
     Ok(ListResult::Page(reading.page))
 }
 
-/// Counts the matching app users among the next `looks` after `after`, in the order of their `_id`s.
-pub fn count_list(
+fn count_list(
     rows: &dyn Rows,
     app: &AppId,
     filter: &Filter,

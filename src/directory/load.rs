@@ -7,7 +7,7 @@ use super::cache::Cache;
 use crate::domain::{AppId, ClientId, Field, JsonText, Record, RecordKey, SmoochId, WorkingSet};
 use crate::format::record::decode;
 use crate::store::Result;
-use crate::store::rows::{Identifier, RecordRows, StoredRecord};
+use crate::store::rows::{Identifier, RecordRows};
 use crate::store::tables::IdentifierKind;
 
 /// Loads records into a working set, each once. It asks in waves: for everything that is known to be needed at once,
@@ -36,9 +36,6 @@ impl<'c> Loader<'c> {
     }
 
     /// Loads everything that a batch can touch.
-    ///
-    /// # Errors
-    /// The database cannot be read, or a record in it.
     pub fn load_batch(mut self, keys: &Keys) -> Result<WorkingSet> {
         self.groups(keys.users.clone())?;
         for reported in &keys.reported {
@@ -130,9 +127,6 @@ impl<'c> Loader<'c> {
     }
 
     /// Loads a record, and all records that merges connect with it.
-    ///
-    /// # Errors
-    /// As of [`Loader::load_batch`], here and below.
     pub fn group(&mut self, app: &AppId, id: &SmoochId) -> Result<()> {
         self.groups(vec![(app.clone(), id.clone())])
     }
@@ -361,21 +355,4 @@ pub fn reported_user_ids(directory: &WorkingSet, reported: &Reported) -> Vec<Jso
         user_ids.extend(record.user_ids().into_iter().cloned());
     }
     user_ids
-}
-
-/// The records of these app users, each as it is stored.
-pub fn records(
-    rows: &dyn RecordRows,
-    app: &AppId,
-    ids: &BTreeSet<SmoochId>,
-) -> Result<Vec<(RecordKey, Record)>> {
-    let keys: Vec<RecordKey> = ids.iter().map(|id| (app.clone(), id.clone())).collect();
-    let stored = rows.records(&keys)?;
-    let found = keys.into_iter().zip(stored).filter_map(|(key, stored)| Some((key, stored?)));
-    found.map(|(key, stored)| Ok((key, stored.decode("app_users")?))).collect()
-}
-
-/// Reads a stored record of a table.
-pub fn read_record(stored: &StoredRecord, table: &'static str) -> Result<Record> {
-    stored.decode(table)
 }

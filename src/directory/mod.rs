@@ -1,5 +1,8 @@
 //! The directory above its store: how records are loaded, lists and histories read, what a batch writes, and what retention
 //! and erasure delete, whatever the database.
+//!
+//! Every function may fail because the database cannot be read or written, or a row of it is damaged. Other errors are
+//! documented with the function.
 
 pub mod batch;
 mod body_bytes;
@@ -16,8 +19,6 @@ pub mod journal;
 pub mod list_page;
 pub mod lists;
 pub mod load;
-mod new_changes;
-mod open;
 pub mod overlay;
 mod reader;
 pub mod rebuilt;
@@ -30,10 +31,7 @@ mod transaction;
 pub mod users;
 pub mod verify;
 mod writer;
-mod writer_state;
 
-pub use open::open_reader;
-pub use reader::{DirectoryReader, ReadSnapshot};
-pub use transaction::DirectoryTransaction;
+pub use reader::{DirectoryReader, ReadSnapshot, open_reader};
+pub use transaction::{DirectoryTransaction, QuarantineLimits};
 pub use writer::DirectoryWriter;
-pub use writer_state::QuarantineLimits;

@@ -24,9 +24,6 @@ impl<'r> Overlay<'r> {
     }
 
     /// The writes of a batch above these rows.
-    ///
-    /// # Errors
-    /// A row cannot be read.
     pub fn of_writes(rows: &'r dyn RecordRows, writes: &[Write<'_>]) -> Result<Self> {
         let mut overlay = Self::new(rows);
         for write in writes {

@@ -11,9 +11,6 @@ use crate::store::tables::{IDENTIFIERS, IdentifierKind, IdentifierRow};
 use crate::store::{Error, Result, RowCells, Write};
 
 /// The changes of the app users once these rows are replaced.
-///
-/// # Errors
-/// The database cannot be read.
 pub(super) fn plan_repair(rows: &dyn Rows, replaced: &[RebuiltRow]) -> Result<Vec<(AppId, Change)>> {
     let mut after = Overlay::new(rows);
     replaced.iter().for_each(|row| put_row(&mut after, row));
@@ -31,9 +28,6 @@ pub(super) fn plan_repair(rows: &dyn Rows, replaced: &[RebuiltRow]) -> Result<Ve
 }
 
 /// The writes that put these rows in place of those with their keys.
-///
-/// # Errors
-/// A row is damaged.
 pub(super) fn replace_writes(rows: &[RebuiltRow]) -> Result<Vec<Write<'_>>> {
     let (mut users, mut gone, mut new) = (Vec::new(), Vec::new(), Vec::new());
     for row in rows {

@@ -34,9 +34,6 @@ pub(super) struct RetentionStep<'a> {
 
 impl RetentionStep<'_> {
     /// The writes of the step, and whether there may be more to do at once.
-    ///
-    /// # Errors
-    /// The database cannot be read.
     pub(super) fn plan(&self, bodies: &mut BodyCounts) -> Result<(Vec<Write<'static>>, bool)> {
         let (writes, is_measuring) = self.compact(&mut bodies.journal)?;
         if is_measuring || !writes.is_empty() {

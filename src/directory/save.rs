@@ -1,14 +1,12 @@
 //! Turns a batch into writes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::batch::{Answered, Batch, Saved};
 use super::body_bytes::QuarantineCount;
 use super::erasure::begin_erasures;
-use super::new_changes::NewChanges;
 use super::overlay::Overlay;
-use super::transaction::DirectoryTransaction;
-use super::writer_state::{QuarantineLimits, WriterState};
+use super::transaction::{DirectoryTransaction, QuarantineLimits, WriterState};
 use crate::domain::{AppId, Change, ChangeKind, Record, RecordKey};
 use crate::format::answer_key::cover;
 use crate::format::bodies::DICTIONARY;
@@ -16,8 +14,8 @@ use crate::format::list_columns::{Columns, moment};
 use crate::format::record::encode;
 use crate::store::rows::Rows;
 use crate::store::tables::{
-    ANSWERS, AnswerTime, Clock, IdentifierKind, IdentifierRow, PackedBodies, QUARANTINE, QuarantineReason,
-    QuarantinedSize, StoredAnswer,
+    ANSWERS, AnswerTime, Clock, Feed, IdentifierKind, IdentifierRow, NewChange, PackedBodies, QUARANTINE,
+    QuarantineReason, QuarantinedSize, StoredAnswer, StoredChange,
 };
 use crate::store::{
     ANSWERS_KEPT, Committed, Error, Quarantined, ReadRow as _, Result, RowCells, Seq, Transaction, UserWrite,
@@ -255,4 +253,38 @@ fn add_answers(
     let answers: Vec<StoredAnswer> = answers.collect();
     writes.push(Write::Put(RowCells::of(&answers)?.into_owned()));
     Ok(())
+}
+
+/// The changes of a commit, each with the next number in the feed of its app.
+pub(super) struct NewChanges {
+    changes: Vec<NewChange>,
+    feeds: Vec<Feed>,
+}
+
+impl NewChanges {
+    /// Numbers changes that come from a journal entry; `time` in ms since 1970.
+    pub(super) fn number(
+        txn: &dyn Transaction,
+        time: i64,
+        entry: Seq,
+        changes: Vec<(AppId, Change)>,
+    ) -> Self {
+        let mut last: BTreeMap<AppId, u64> = BTreeMap::new();
+        let number = |(app, change): (AppId, Change)| {
+            let seq = last.entry(app.clone()).or_insert_with(|| txn.last_change(&app));
+            *seq += 1;
+            NewChange { app, entry, stored: StoredChange { seq: *seq, time, change } }
+        };
+        let changes = changes.into_iter().map(number).collect();
+        Self { changes, feeds: last.into_iter().map(|(app, last)| Feed { app, last }).collect() }
+    }
+
+    /// Adds the writes.
+    pub(super) fn append_to<'a>(&'a self, writes: &mut Vec<Write<'a>>) -> Result<()> {
+        if !self.changes.is_empty() {
+            writes.push(Write::Insert(RowCells::of(&self.changes)?));
+            writes.push(Write::Put(RowCells::of(&self.feeds)?));
+        }
+        Ok(())
+    }
 }

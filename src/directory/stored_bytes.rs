@@ -31,26 +31,9 @@ fn text(text: &str) -> Option<JsonText> {
 
 /// Every kind of field, by the name that it is exported with.
 fn fields() -> Vec<Field> {
-    let names = [
-        "userId",
-        "givenName",
-        "surname",
-        "email",
-        "signedUpAt",
-        "displayName",
-        "pendingClients",
-        "profile.avatarUrl",
-        "profile.locale",
-        "profile.other",
-        "v1Member",
-        "v2.authenticated",
-        "v2.brandId",
-        "v2.identities",
-        "v2.other",
-        "v2.toBeRetained",
-        "v2.zendeskId",
-    ];
-    names.into_iter().map(Field::from_name).chain([Field::Property("k".into())]).collect()
+    let names = "userId givenName surname email signedUpAt displayName pendingClients profile.avatarUrl profile.locale \
+                 profile.other v1Member v2.authenticated v2.brandId v2.identities v2.other v2.toBeRetained v2.zendeskId";
+    names.split(' ').map(Field::from_name).chain([Field::Property("k".into())]).collect()
 }
 
 const REASONS: [Reason; 4] = [Reason::Webhook, Reason::Api, Reason::Init, Reason::SameUserId];

@@ -1,12 +1,17 @@
-//! The worker's transaction of a directory.
+//! The worker's transaction of a directory, and what is remembered between two.
 
-use super::batch::{Answered, Keys, Link};
+use std::collections::BTreeSet;
+
+use super::batch::{Answered, Batch, Keys, Link};
+use super::body_bytes::BodyCounts;
+use super::cache::Cache;
+use super::erasure::{ErasureProgress, Tombstones};
 use super::load::Loader;
-use super::writer_state::WriterState;
 use crate::domain::{AppId, RecordKey, SmoochId, WorkingSet};
-use crate::format::answer_key::cover;
-use crate::store::tables::{DamagedEntry, QuarantinedSize, StoredAnswer};
-use crate::store::{Entry, ReadRow as _, Result, Seq, Transaction};
+use crate::format::answer_key::{AnswerKey, cover};
+use crate::format::bodies::Packer;
+use crate::store::tables::{AnswerSecret, DamagedEntry, QuarantinedSize, StoredAnswer};
+use crate::store::{Committed, Entry, ReadRow as _, Result, Seq, Transaction};
 
 /// A transaction: it reads what a batch needs, and ends with one commit. Dropped without one, it leaves no trace.
 pub struct DirectoryTransaction<'a> {
@@ -16,18 +21,12 @@ pub struct DirectoryTransaction<'a> {
 
 impl DirectoryTransaction<'_> {
     /// Loads every record that the keys can reach, as the domain needs it, groups of at most `group_members` records.
-    ///
-    /// # Errors
-    /// The database cannot be read, or a record in it.
     pub fn load(&mut self, keys: &Keys, group_members: usize) -> Result<WorkingSet> {
         Loader::bounded(self.txn.rows(), Some(&mut self.state.cache), group_members).load_batch(keys)
     }
 
     /// The app user's journal from the entry `from` backwards: at most `most` entries, and none from the first one on
     /// that was received before `since` (ms since 1970).
-    ///
-    /// # Errors
-    /// The database cannot be read.
     pub fn read_links(&self, (_, id): &RecordKey, from: Seq, since: i64, most: usize) -> Result<Vec<Link>> {
         let (rows, mut links, mut at) = (self.txn.rows(), Vec::new(), Some(from));
         while let Some(seq) = at.filter(|_| links.len() < most) {
@@ -47,9 +46,6 @@ impl DirectoryTransaction<'_> {
     }
 
     /// The stored answer to a call with this key.
-    ///
-    /// # Errors
-    /// The database cannot be read.
     pub fn find_answer(&self, app: &AppId, key: &str) -> Result<Option<Answered>> {
         let (hidden, with) = self.state.answer_key.hide(key);
         let stored = StoredAnswer::select().is("app", app).is("key", &hidden).first(self.txn.rows())?;
@@ -73,9 +69,6 @@ impl DirectoryTransaction<'_> {
     }
 
     /// Whether a body is in quarantine.
-    ///
-    /// # Errors
-    /// The database cannot be read.
     pub fn is_quarantined(&self, seq: Seq) -> Result<bool> {
         Ok(QuarantinedSize::find(self.txn.rows(), &seq)?.is_some())
     }
@@ -88,5 +81,57 @@ impl DirectoryTransaction<'_> {
     /// The number of the next journal entry.
     pub fn next_entry(&self) -> Seq {
         self.txn.journal_state().next_entry
+    }
+}
+
+/// The limits of the quarantine. The last body stays, however large.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QuarantineLimits {
+    /// Bodies.
+    pub bodies: u64,
+    /// The bytes of all bodies.
+    pub bytes: u64,
+}
+
+/// What is remembered between transactions. It changes only with a commit.
+pub(super) struct WriterState {
+    pub(super) cache: Cache,
+    pub(super) packer: Packer,
+    pub(super) tombstones: Tombstones,
+    pub(super) answer_key: AnswerKey,
+    pub(super) quarantine: QuarantineLimits,
+    pub(super) erasure: ErasureProgress,
+    pub(super) bodies: BodyCounts,
+}
+
+impl WriterState {
+    pub(super) fn read(txn: &dyn Transaction, quarantine: QuarantineLimits) -> Result<Self> {
+        Ok(Self {
+            cache: Cache::default(),
+            packer: Packer::new()?,
+            tombstones: Tombstones::read(txn.rows())?,
+            answer_key: AnswerKey(AnswerSecret::only(txn.rows())?.key),
+            quarantine,
+            erasure: ErasureProgress::default(),
+            bodies: BodyCounts::read(txn.rows())?,
+        })
+    }
+
+    pub(super) fn note_committed(
+        &mut self,
+        batch: &Batch,
+        affected: &BTreeSet<RecordKey>,
+        committed: &Committed,
+    ) {
+        if !committed.rows.is_empty() {
+            let is_new =
+                |key: &&RecordKey| batch.directory.entry(key).is_some() && self.cache.row(key).is_none();
+            let new: Vec<&RecordKey> = affected.iter().filter(is_new).collect();
+            new.into_iter().zip(&committed.rows).for_each(|(key, row)| self.cache.note(key, *row));
+        }
+        for erasure in &batch.erasures {
+            self.tombstones.add(&erasure.key.0, &erasure.key.1);
+            self.erasure.note_begun();
+        }
     }
 }

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use super::history::find_connected;
 use super::load::Loader;
+use super::reader::DirectoryReader;
 use crate::domain::brand::Name;
-use crate::domain::{AppId, SmoochId, View, json_text};
+use crate::domain::{AppId, Record, RecordKey, SmoochId, View, json_text};
 use crate::store::rows::Rows;
 use crate::store::tables::UserKey;
 use crate::store::{ReadRow as _, Result};
@@ -21,80 +22,94 @@ pub fn show_by_id(rows: &dyn Rows, app: &AppId, id: &SmoochId) -> Result<Option<
     show(&mut Loader::new(rows), app, id)
 }
 
-/// The app user that a name means: an `_id`, else a `userId`, in the name's brand if it has one.
-pub fn show_named(rows: &dyn Rows, app: &AppId, name: &Name) -> Result<Option<View>> {
-    let mut loader = Loader::new(rows);
-    let (id, text) = (SmoochId::from(&*name.text), json_text(&name.text));
-    loader.meant(app, &id, &text)?;
-    loader.holders(app, &id)?;
-    // The owner of the `_id` is loaded, or, if it was never given, the carriers of the `userId`.
-    if loader.directory.view(app, &id).is_some_and(|view| !name.can_mean(&view)) {
-        loader.named(app, &text)?;
+impl DirectoryReader {
+    /// The app user that an `_id` is, or is part of.
+    pub fn find_by_id(&self, app: &AppId, id: &SmoochId) -> Result<Option<View>> {
+        show_by_id(&*self.snapshot()?, app, id)
     }
-    Ok(loader.directory.by_name(app, name))
-}
 
-/// The app users who show a `userId`, in the order of their `_id`s: in each brand it is another one.
-pub fn show_carriers(rows: &dyn Rows, app: &AppId, user_id: &str) -> Result<Vec<View>> {
-    let mut loader = Loader::new(rows);
-    let text = json_text(user_id);
-    loader.named(app, &text)?;
-    Ok(loader.directory.all_by_user_id(app, &text))
-}
+    /// The app user that a name means: an `_id`, else a `userId`, in the name's brand if it has one.
+    pub fn find_by_name(&self, app: &AppId, name: &Name) -> Result<Option<View>> {
+        let rows = self.snapshot()?;
+        let mut loader = Loader::new(&*rows);
+        let (id, text) = (SmoochId::from(&*name.text), json_text(&name.text));
+        loader.meant(app, &id, &text)?;
+        loader.holders(app, &id)?;
+        // The owner of the `_id` is loaded, or, if it was never given, the carriers of the `userId`.
+        if loader.directory.view(app, &id).is_some_and(|view| !name.can_mean(&view)) {
+            loader.named(app, &text)?;
+        }
+        Ok(loader.directory.by_name(app, name))
+    }
 
-/// The app user who shows a `userId`: of several, the one that got it last.
-pub fn show_by_user_id(rows: &dyn Rows, app: &AppId, user_id: &str) -> Result<Option<View>> {
-    let mut loader = Loader::new(rows);
-    let text = json_text(user_id);
-    loader.named(app, &text)?;
-    Ok(loader.directory.by_user_id(app, &text))
-}
+    /// The app users that show this `userId`, at most one in each brand, in the order of their `_id`s.
+    pub fn find_carriers(&self, app: &AppId, user_id: &str) -> Result<Vec<View>> {
+        let rows = self.snapshot()?;
+        let mut loader = Loader::new(&*rows);
+        let text = json_text(user_id);
+        loader.named(app, &text)?;
+        Ok(loader.directory.all_by_user_id(app, &text))
+    }
 
-/// Every `_id` of the app user that a name means: an `_id`, also one that was merged away or removed, else a `userId`; if
-/// the name has no brand, of all app users with that `userId`. Empty if there is none.
-pub fn resolve_ids(rows: &dyn Rows, app: &AppId, name: &Name) -> Result<BTreeSet<SmoochId>> {
-    let named = SmoochId::from(&*name.text);
-    let Some(view) = show_named(rows, app, name)? else {
-        let may_be_gone = name.brand.is_none() && !named.is_app();
-        let is_gone = may_be_gone && !find_connected(rows, app, std::slice::from_ref(&named))?.is_empty();
-        return Ok(is_gone.then_some(named).into_iter().collect());
-    };
-    let is_alone = name.brand.is_some() || view.ids().any(|id| *id == named);
-    let views = if is_alone { vec![view] } else { show_carriers(rows, app, &name.text)? };
-    Ok(views.iter().flat_map(View::ids).cloned().collect())
-}
+    /// Every `_id` of the app user that a name means: an `_id`, also one that was merged away or removed, else a
+    /// `userId`; if the name has no brand, of all app users with that `userId`. Empty if there is none.
+    pub fn resolve_ids(&self, app: &AppId, name: &Name) -> Result<BTreeSet<SmoochId>> {
+        let rows = self.snapshot()?;
+        let named = SmoochId::from(&*name.text);
+        let Some(view) = self.find_by_name(app, name)? else {
+            let may_be_gone = name.brand.is_none() && !named.is_app();
+            let is_gone =
+                may_be_gone && !find_connected(&*rows, app, std::slice::from_ref(&named))?.is_empty();
+            return Ok(is_gone.then_some(named).into_iter().collect());
+        };
+        let is_alone = name.brand.is_some() || view.ids().any(|id| *id == named);
+        let views = if is_alone { vec![view] } else { self.find_carriers(app, &name.text)? };
+        Ok(views.iter().flat_map(View::ids).cloned().collect())
+    }
 
-/// Every app with a record.
-pub fn list_apps(rows: &dyn Rows) -> Result<Vec<AppId>> {
-    let mut apps: Vec<AppId> = Vec::new();
-    loop {
-        let last = apps.last().map_or("", AppId::as_str);
-        match UserKey::select().above("app", last).first(rows)? {
-            Some(next) => apps.push(next.app),
-            None => return Ok(apps),
+    /// A surviving and a discarded app user as they would be shown if the two were un-merged now; `None` if they are
+    /// not merged.
+    pub fn preview_unmerge(
+        &self,
+        app: &AppId,
+        surviving: &SmoochId,
+        discarded: &SmoochId,
+    ) -> Result<Option<(View, View)>> {
+        let rows = self.snapshot()?;
+        let mut loader = Loader::new(&*rows);
+        loader.shown(app, discarded)?;
+        Ok(loader.directory.preview_unmerge(app, surviving, discarded))
+    }
+
+    /// The stored records of these app users, without those that are unknown.
+    pub fn read_records(&self, app: &AppId, ids: &BTreeSet<SmoochId>) -> Result<Vec<(RecordKey, Record)>> {
+        let keys: Vec<RecordKey> = ids.iter().map(|id| (app.clone(), id.clone())).collect();
+        let stored = self.snapshot()?.records(&keys)?;
+        let found = keys.into_iter().zip(stored).filter_map(|(key, stored)| Some((key, stored?)));
+        found.map(|(key, stored)| Ok((key, stored.decode("app_users")?))).collect()
+    }
+
+    /// At most `limit` app users after `after`, in the order of their `_id`s.
+    pub fn list_users(&self, app: &AppId, after: Option<&str>, limit: usize) -> Result<Vec<View>> {
+        let rows = self.snapshot()?;
+        let after = after.unwrap_or(SmoochId::APP);
+        let listed = UserKey::select().is("app", app).above("id", after).is("listed", &true);
+        let users = listed.limit(limit).read(&*rows)?;
+        let mut loader = Loader::new(&*rows);
+        let views = users.iter().map(|user| show(&mut loader, app, &user.id));
+        views.filter_map(Result::transpose).collect()
+    }
+
+    /// Every app with a record.
+    pub fn list_apps(&self) -> Result<Vec<AppId>> {
+        let rows = self.snapshot()?;
+        let mut apps: Vec<AppId> = Vec::new();
+        loop {
+            let last = apps.last().map_or("", AppId::as_str);
+            match UserKey::select().above("app", last).first(&*rows)? {
+                Some(next) => apps.push(next.app),
+                None => return Ok(apps),
+            }
         }
     }
-}
-
-/// At most `limit` app users after an `_id`, in the order of their `_id`s.
-pub fn show_after(rows: &dyn Rows, app: &AppId, after: Option<&str>, limit: usize) -> Result<Vec<View>> {
-    let after = after.unwrap_or(SmoochId::APP);
-    let users =
-        UserKey::select().is("app", app).above("id", after).is("listed", &true).limit(limit).read(rows)?;
-    let mut loader = Loader::new(rows);
-    let views = users.iter().map(|user| show(&mut loader, app, &user.id));
-    views.filter_map(Result::transpose).collect()
-}
-
-/// The surviving app user and the discarded one, as they would be shown if the two were un-merged now; nothing if they
-/// are not merged.
-pub fn show_unmerged(
-    rows: &dyn Rows,
-    app: &AppId,
-    surviving: &SmoochId,
-    discarded: &SmoochId,
-) -> Result<Option<(View, View)>> {
-    let mut loader = Loader::new(rows);
-    loader.shown(app, discarded)?;
-    Ok(loader.directory.preview_unmerge(app, surviving, discarded))
 }

@@ -1,11 +1,10 @@
 //! The writing side of a directory: its store, and what is remembered between transactions.
 
 use super::cache::Cache;
-use super::new_changes::NewChanges;
 use super::repair::{plan_repair, replace_writes};
 use super::retention::RetentionStep;
-use super::transaction::DirectoryTransaction;
-use super::writer_state::{QuarantineLimits, WriterState};
+use super::save::NewChanges;
+use super::transaction::{DirectoryTransaction, QuarantineLimits, WriterState};
 use crate::domain::WorkingSet;
 use crate::store::rows::RebuiltRow;
 use crate::store::tables::Rules;
@@ -19,9 +18,6 @@ pub struct DirectoryWriter {
 
 impl DirectoryWriter {
     /// A writer of a store.
-    ///
-    /// # Errors
-    /// The database cannot be read.
     pub fn open(mut store: Box<dyn Store>, quarantine: QuarantineLimits) -> Result<Self> {
         let state = WriterState::read(&*store.begin()?, quarantine)?;
         Ok(Self { store, state })
@@ -44,9 +40,6 @@ impl DirectoryWriter {
     }
 
     /// Replaces rows of the directory and adds to the feed what that changes; `now` in ms since 1970.
-    ///
-    /// # Errors
-    /// The database cannot be read or written.
     pub fn replace_rows(&mut self, rows: &[RebuiltRow], now: i64) -> Result<()> {
         // The cache holds the records as they were before.
         self.state.cache = Cache::default();
@@ -60,26 +53,17 @@ impl DirectoryWriter {
     }
 
     /// Stores by which version of its rules the directory was built; see [`crate::domain::RULES_VERSION`].
-    ///
-    /// # Errors
-    /// The database cannot be written.
     pub fn set_rules(&mut self, rules: i64) -> Result<()> {
         self.store.begin()?.commit(&[Write::update(&Rules { rules })?]).map(drop)
     }
 
     /// Work of the store between two transactions.
-    ///
-    /// # Errors
-    /// As of [`Store::after_commit`].
     pub fn after_commit(&mut self) -> Result<()> {
         self.store.after_commit()
     }
 
     /// Takes one small step: of the store's maintenance, of an erasure, or of retention. Returns whether there may be
     /// more to do at once; `now` in ms since 1970.
-    ///
-    /// # Errors
-    /// The database cannot be read or written.
     pub fn maintenance_step(
         &mut self,
         retention: &Retention,
@@ -130,9 +114,6 @@ impl DirectoryWriter {
     }
 
     /// Remakes a table that is derived from others; see [`Store::remake_table`].
-    ///
-    /// # Errors
-    /// As of [`Store::remake_table`].
     pub fn remake_table(&mut self, name: &str) -> Result<()> {
         self.store.remake_table(name)?;
         self.read_again()
@@ -152,9 +133,6 @@ impl DirectoryWriter {
     }
 
     /// Ends orderly; see [`Store::finish`].
-    ///
-    /// # Errors
-    /// As of [`Store::finish`].
     pub fn finish(&mut self) -> Result<()> {
         self.store.finish()
     }

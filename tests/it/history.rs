@@ -11,13 +11,13 @@ use serde_json::{Value, json};
 
 use crate::feed::api;
 use crate::rebuild::expected;
-use crate::support::{APP, Home, Program, encoded, files, first_message, fixtures};
+use crate::support::{APP, Home, Program, encoded, files, first_message, fixtures, journal};
 
 /// Checks that every `_id` of the journal, as of every number, equals a fresh fold up to there. Returns the number of
 /// compared answers.
 fn every_moment_is_a_fresh_fold(home: &Home, program: &Program) -> usize {
     let reader = open_reader(&home.database()).unwrap();
-    let journal = reader.read_journal(0, 10_000).unwrap();
+    let journal = journal(&reader, 0, 10_000);
     let mut ids: Vec<&str> =
         journal.iter().flat_map(|(e, _)| e.users.iter().map(|(id, _)| id.as_str())).collect();
     ids.sort_unstable();

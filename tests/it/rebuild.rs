@@ -3,12 +3,13 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use rollcall::directory::compacted::read_compacted_page;
 use rollcall::directory::{DirectoryReader, open_reader};
 use rollcall::domain::{AppId, Event, Field, RecordKey, SmoochId, View, WorkingSet};
 use rollcall::smooch::{self, ParseLimits, v1};
 use rollcall::store::{Seq, Source};
 
-use crate::support::{APP, Home, Program, SECRET, files, fixtures};
+use crate::support::{APP, Home, Program, SECRET, by_user_id, files, fixtures, journal};
 
 pub const ANYTHING: ParseLimits = ParseLimits { depth: 64, events: 1000, latest: i64::MAX, name_bytes: 1024 };
 const PAGE: usize = 500;
@@ -30,7 +31,7 @@ impl Rebuilt {
         let mut rebuilt = Self { last: reader.compaction_point().unwrap().folded, ..Self::new() };
         let mut after: Option<RecordKey> = None;
         loop {
-            let page = reader.read_compacted(after.as_ref(), 3).unwrap();
+            let page = read_compacted_page(&*reader.snapshot().unwrap(), after.as_ref(), 3).unwrap();
             let Some((last, _)) = page.last() else { break };
             after = Some(last.clone());
             page.into_iter().for_each(|(key, record)| rebuilt.directory.insert_whole(key, record));
@@ -44,7 +45,7 @@ impl Rebuilt {
     pub fn follow(&mut self, reader: &DirectoryReader) -> BTreeSet<RecordKey> {
         let mut touched = BTreeSet::new();
         loop {
-            let page = reader.read_journal(self.last, PAGE).unwrap();
+            let page = journal(reader, self.last, PAGE);
             if page.is_empty() {
                 return touched;
             }
@@ -104,7 +105,7 @@ impl Rebuilt {
             }
         }
         for ((app, user_id), id) in &named {
-            let found = reader.find_by_user_id(app, user_id).unwrap().map(|view| view.id);
+            let found = by_user_id(reader, app, user_id).map(|view| view.id);
             assert_eq!(found.as_ref(), Some(id), "userId {user_id}");
             means(reader, app, user_id);
         }
@@ -201,6 +202,6 @@ fn rebuilt_from_the_journal_the_directory_of_one_large_batch_is_the_live_one() {
 /// A name means an `_id`, else a `userId`.
 fn means(reader: &DirectoryReader, app: &AppId, name: &str) {
     let by_id = reader.find_by_id(app, &name.into()).unwrap();
-    let expected = by_id.or_else(|| reader.find_by_user_id(app, name).unwrap());
+    let expected = by_id.or_else(|| by_user_id(reader, app, name));
     assert_eq!(reader.find_by_name(app, &name.into()).unwrap(), expected, "{app} {name}");
 }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 mod conform;
 mod connection;
+mod directory;
 mod hang;
 mod http;
 mod in_process;
@@ -19,6 +20,7 @@ mod skip;
 
 pub use conform::{DOCUMENT, METHODS, check, fits, listeners, resolve, valid};
 pub use connection::Connection;
+pub use directory::{by_user_id, journal};
 pub use hang::Hang;
 pub use http::*;
 use in_process::Service;

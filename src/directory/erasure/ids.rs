@@ -32,9 +32,6 @@ pub struct Tombstones(HashMap<AppId, IdSet>);
 
 impl Tombstones {
     /// Reads all tombstones.
-    ///
-    /// # Errors
-    /// The database cannot be read.
     pub fn read(rows: &dyn Rows) -> Result<Self> {
         let mut all = Self::default();
         let mut after = None;

@@ -1,15 +1,25 @@
-//! Redacts the feed, the stored answers and the quarantine.
+//! Redacts the feed, the stored answers and the quarantine; and finds what the quarantine holds of an app user.
+
+use std::collections::BTreeSet;
 
 use super::ErasurePass;
 use super::ids::IdSet;
+use crate::directory::load::Loader;
+use crate::directory::reader::DirectoryReader;
 use crate::domain::command::{CommandOutcome, Refusal};
-use crate::store::tables::{AnswerText, ChangeFields, QUARANTINE, QuarantinedBody, StoredChange};
+use crate::domain::{AppId, SmoochId};
+use crate::format::erasure_work::Needles;
+use crate::store::tables::{
+    AnswerText, ChangeFields, IdentifierKind, QUARANTINE, QuarantinedBody, StoredChange,
+};
 use crate::store::{Error, Quarantined, ReadRow as _, Result, Seq, Write};
 
 /// Changes, answers and bodies that one step looks at.
 const CHANGES: usize = 256;
 const ANSWERS: usize = 64;
 const QUARANTINED: usize = 2;
+/// Bodies in quarantine that a search reads at once.
+const MENTIONED: usize = 16;
 
 impl ErasurePass<'_> {
     /// Changes stay, since their numbers have no gap; the names of their fields go. Returns where to continue.
@@ -73,5 +83,36 @@ impl ErasurePass<'_> {
             self.counts.quarantine += 1;
         }
         Ok(found.last().map(|(seq, _)| *seq))
+    }
+}
+
+impl DirectoryReader {
+    /// The bodies in quarantine that mention one of these app users by an `_id`, a `userId`, a client or an e-mail
+    /// address, each with its number.
+    pub fn find_quarantined_of(
+        &self,
+        app: &AppId,
+        ids: &BTreeSet<SmoochId>,
+    ) -> Result<Vec<(Seq, Quarantined)>> {
+        let rows = &*self.snapshot()?;
+        let mut loader = Loader::new(rows);
+        loader.groups(ids.iter().map(|id| (app.clone(), id.clone())).collect())?;
+        let record = |id: &SmoochId| loader.directory.record(&(app.clone(), id.clone()));
+        let mut needles = Needles::of(ids.iter().filter_map(|id| Some((id, record(id)?))));
+        for user_id in ids.iter().filter_map(record).flat_map(|record| record.user_ids()) {
+            // In another brand it is that of another app user.
+            if loader.with((app, IdentifierKind::UserId, user_id))?.iter().any(|other| !ids.contains(other)) {
+                needles.spare(user_id);
+            }
+        }
+        let (ids, mut found, mut after) = (IdSet::of(ids), Vec::new(), 0);
+        loop {
+            let page =
+                <(Seq, Quarantined)>::select().is("app", app).after(&after).limit(MENTIONED).read(rows)?;
+            let Some((last, _)) = page.last() else { return Ok(found) };
+            after = *last;
+            let is_about = |body: &[u8]| ids.read_in(body) || needles.mentioned_in(body);
+            found.extend(page.into_iter().filter(|(_, stored)| is_about(&stored.body)));
+        }
     }
 }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::directory::reader::DirectoryReader;
 use crate::domain::{AppId, SmoochId};
 use crate::format::erasure_work::{ErasureStage, ErasureWork};
 use crate::store::rows::Rows;
@@ -18,15 +19,18 @@ pub(super) fn from_json<T: DeserializeOwned>(text: &str) -> Result<T> {
     serde_json::from_str(text).map_err(damaged)
 }
 
-/// The receipt of the erasure of an `_id`; `None` if it was not erased.
-pub fn find_receipt(rows: &dyn Rows, app: &AppId, id: &SmoochId) -> Result<Option<Receipt>> {
-    let Some(tombstone) = Tombstone::find(rows, &(app, id))? else { return Ok(None) };
-    let Some(receipt) = StoredReceipt::find(rows, &tombstone.receipt)? else { return Ok(None) };
-    let StoredReceipt { seq, time, done, counts, .. } = receipt;
-    let counts = from_json(&counts)?;
-    let erased = Tombstone::select().is("app", app).is("receipt", &seq).read(rows)?;
-    let ids = erased.into_iter().map(|tombstone| tombstone.id).collect();
-    Ok(Some(Receipt { seq, time, done, ids, counts }))
+impl DirectoryReader {
+    /// The receipt of the erasure of an `_id`; `None` if it was not erased.
+    pub fn find_receipt(&self, app: &AppId, id: &SmoochId) -> Result<Option<Receipt>> {
+        let rows = &*self.snapshot()?;
+        let Some(tombstone) = Tombstone::find(rows, &(app, id))? else { return Ok(None) };
+        let Some(receipt) = StoredReceipt::find(rows, &tombstone.receipt)? else { return Ok(None) };
+        let StoredReceipt { seq, time, done, counts, .. } = receipt;
+        let counts = from_json(&counts)?;
+        let erased = Tombstone::select().is("app", app).is("receipt", &seq).read(rows)?;
+        let ids = erased.into_iter().map(|tombstone| tombstone.id).collect();
+        Ok(Some(Receipt { seq, time, done, ids, counts }))
+    }
 }
 
 /// The open receipt to be worked on next: one whose work cannot be read; then one whose stage is the journal; one that

@@ -1,6 +1,7 @@
 //! Transactions, the loading of records, and what a batch writes.
 
 use super::*;
+use crate::support::{by_user_id, journal};
 
 pub fn uncommitted_writes_vanish(mut store: DirectoryWriter, reader: DirectoryReader) {
     let events = [event(1, vec![named("ann", "a"), bound("ann", "phone")])];
@@ -11,11 +12,11 @@ pub fn uncommitted_writes_vanish(mut store: DirectoryWriter, reader: DirectoryRe
     assert_eq!(ids(&load(&mut store, &keys(APP, &events))), BTreeSet::new());
     assert_eq!(store.begin().unwrap().next_entry(), 1);
     assert_eq!(reader.find_by_id(&APP.into(), &"ann".into()).unwrap(), None);
-    assert_eq!(reader.find_by_user_id(&APP.into(), "a").unwrap(), None);
-    assert_eq!(reader.read_journal(0, 10).unwrap(), []);
+    assert_eq!(by_user_id(&reader, &APP.into(), "a"), None);
+    assert_eq!(journal(&reader, 0, 10), []);
     assert_eq!(reader.count_contents().unwrap(), ContentCounts::default());
     self::store(&mut store, APP, &events);
-    assert!(reader.find_by_user_id(&APP.into(), "a").unwrap().is_some(), "committed ones stay");
+    assert!(by_user_id(&reader, &APP.into(), "a").is_some(), "committed ones stay");
 }
 
 pub fn a_commit_is_seen_by_the_next_transaction(mut store: DirectoryWriter, reader: DirectoryReader) {
@@ -38,7 +39,7 @@ pub fn numbers_rise_and_survive_reopening(open: &dyn Fn() -> (DirectoryWriter, D
     let mut known: Vec<(Entry, Bytes)> = Vec::new();
     for round in 0..3_i64 {
         let (mut store, reader) = open();
-        assert_eq!(reader.read_journal(0, 100).unwrap(), known, "round {round}");
+        assert_eq!(journal(&reader, 0, 100), known, "round {round}");
         for n in 0..2_i64 {
             let mut txn = store.begin().unwrap();
             assert_eq!(txn.next_entry(), known.len() as Seq + 1, "round {round}");
@@ -49,8 +50,8 @@ pub fn numbers_rise_and_survive_reopening(open: &dyn Fn() -> (DirectoryWriter, D
             txn.commit(&batch).unwrap();
             known.extend(batch.entries.into_iter().zip(batch.bodies));
         }
-        assert_eq!(reader.read_journal(0, 100).unwrap(), known, "round {round}");
-        assert_eq!(reader.read_journal(2, 3).unwrap(), known[2..5], "a page out of the middle of a batch");
+        assert_eq!(journal(&reader, 0, 100), known, "round {round}");
+        assert_eq!(journal(&reader, 2, 3), known[2..5], "a page out of the middle of a batch");
         assert_eq!(reader.count_contents().unwrap().events, known.len() as u64);
     }
     assert!(known.is_sorted_by(|(one, _), (next, _)| one.seq < next.seq));
@@ -129,8 +130,7 @@ pub fn a_list_shows_roots_in_the_order_of_their_ids(mut store: DirectoryWriter, 
 }
 
 pub fn a_user_id_resolves_to_who_said_it_last(mut store: DirectoryWriter, reader: DirectoryReader) {
-    let who =
-        |user_id: &str| reader.find_by_user_id(&APP.into(), user_id).unwrap().map(|view| view.id.to_string());
+    let who = |user_id: &str| by_user_id(&reader, &APP.into(), user_id).map(|view| view.id.to_string());
     self::store(&mut store, APP, &[event(5, vec![named("a", "kim")])]);
     self::store(&mut store, APP, &[event(3, vec![named("b", "kim")])]);
     assert_eq!(who("kim").as_deref(), Some("a"), "an older word does not count");
@@ -192,7 +192,7 @@ pub fn apps_are_walls(mut store: DirectoryWriter, reader: DirectoryReader) {
     self::store(&mut store, "two", &[event(2, vec![named("b", "kim"), bound("b", "phone"), seen("z")])]);
     for (app, id, other, alone) in [("one", "a", "b", false), ("two", "b", "a", true)] {
         let app = AppId::from(app);
-        assert_eq!(reader.find_by_user_id(&app, "kim").unwrap().unwrap().id, id.into());
+        assert_eq!(by_user_id(&reader, &app, "kim").unwrap().id, id.into());
         assert_eq!(reader.find_by_id(&app, &other.into()).unwrap(), None);
         let view = reader.find_by_id(&app, &id.into()).unwrap().unwrap();
         assert!(view.clients[&ClientId::from("phone")].active, "each app has a phone of its own");

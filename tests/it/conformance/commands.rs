@@ -7,6 +7,8 @@ use rollcall::directory::batch::{Answered, Batch, Keys, Reported, Verdicts};
 use rollcall::domain::AppId;
 use rollcall::store::{ANSWERS_KEPT, Source};
 
+use crate::support::journal;
+
 /// Ann, Bob and Cat claim one television, Bob last.
 pub fn three(store: &mut DirectoryWriter) {
     let claims: [Event; 3] = [
@@ -99,8 +101,7 @@ pub fn the_journal_says_who_told(mut store: DirectoryWriter, reader: DirectoryRe
     let mut batch = batch(&mut txn, APP, &[event(1, vec![named("ann", "a")]), event(2, Vec::new())]);
     batch.entries[1].source = Source::Api;
     txn.commit(&batch).unwrap();
-    let sources: Vec<_> =
-        reader.read_journal(0, 9).unwrap().into_iter().map(|(entry, _)| entry.source).collect();
+    let sources: Vec<_> = journal(&reader, 0, 9).into_iter().map(|(entry, _)| entry.source).collect();
     assert_eq!(sources, [Source::Webhook, Source::Api]);
 }
 

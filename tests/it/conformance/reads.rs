@@ -1,6 +1,7 @@
 //! What followers and histories read.
 
 use super::*;
+use crate::support::by_user_id;
 use rollcall::directory::DirectoryReader;
 use rollcall::domain::ChangeKind;
 
@@ -56,7 +57,7 @@ pub fn a_name_means_an_id_else_a_user_id(mut store: DirectoryWriter, reader: Dir
     let app = AppId::from(APP);
     let means = |name: &str| {
         let by_id = reader.find_by_id(&app, &name.into()).unwrap();
-        let expected = by_id.or_else(|| reader.find_by_user_id(&app, name).unwrap());
+        let expected = by_id.or_else(|| by_user_id(&reader, &app, name));
         let found = reader.find_by_name(&app, &name.into()).unwrap();
         assert_eq!(found, expected, "{name}");
         found.map(|view| (view.id.to_string(), view.clients.values().any(|client| client.active)))
@@ -72,7 +73,7 @@ pub fn a_name_means_an_id_else_a_user_id(mut store: DirectoryWriter, reader: Dir
     self::store(&mut store, APP, &[event(5, vec![merged("dan", "ann")]), event(6, vec![removed("cat")])]);
     assert_eq!(means("ann").map(|(id, _)| id).as_deref(), Some("dan"));
     assert_eq!(means(SmoochId::APP), None);
-    assert_eq!(reader.find_by_user_id(&app, "cat").unwrap().map(|view| view.id), Some("dan".into()));
+    assert_eq!(by_user_id(&reader, &app, "cat").map(|view| view.id), Some("dan".into()));
     assert_eq!(
         reader.find_by_name(&app, &"cat".into()).unwrap(),
         None,

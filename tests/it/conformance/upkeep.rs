@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use rollcall::directory::batch::{Answered, Erasure};
+use rollcall::directory::compacted::read_compacted_page;
 use rollcall::directory::examination::Examination;
 use rollcall::domain::command::{CommandOutcome, Refusal};
 use rollcall::domain::{ChangeKind, View, entry_body};
@@ -14,6 +15,7 @@ use rollcall::store::tables::{AnswerText, BodySize, CompactedRecord, StoredChang
 use rollcall::store::{Error, ReadRow as _, Retention};
 
 use super::*;
+use crate::support::{by_user_id, journal};
 
 /// Stores events with bodies from which they are read again.
 fn told(store: &mut DirectoryWriter, app: &str, events: &[Event]) {
@@ -61,7 +63,7 @@ pub fn retention_of_each_class_deletes_the_oldest_alone(mut store: DirectoryWrit
     put_aside(&mut store, bodies, vec![answered("old", 1, Vec::new()), answered("new", 1 << 40, Vec::new())]);
     let none = Retention::default();
     let stored_bodies = || {
-        let entries = reader.read_journal(0, 100).unwrap().into_iter();
+        let entries = journal(&reader, 0, 100).into_iter();
         entries.map(|(entry, body)| (entry.seq, !body.is_empty())).collect::<Vec<_>>()
     };
     maintain(&mut store, none, 1);
@@ -109,8 +111,10 @@ fn compacted_records_and_later_entries_make_the_directory(
     // The batches of this suite do not note recent events.
     records.iter_mut().for_each(|(_, record)| record.recent = Default::default());
     assert_eq!(records, reader.read_records(&APP.into(), &ids).unwrap());
-    let pages =
-        [reader.read_compacted(None, 3).unwrap(), reader.read_compacted(Some(&compacted[2].0), 3).unwrap()];
+    let pages = [
+        read_compacted_page(&*reader.snapshot().unwrap(), None, 3).unwrap(),
+        read_compacted_page(&*reader.snapshot().unwrap(), Some(&compacted[2].0), 3).unwrap(),
+    ];
     assert_eq!(pages.concat(), compacted);
     assert_eq!(reader.last_entry_seq().unwrap(), 9);
     told(store, APP, &[event(10, vec![seen("u9")])]);
@@ -158,7 +162,7 @@ fn dump(reader: &DirectoryReader) -> String {
     all.extend(Quarantined::select().read(&*rows).unwrap().iter().map(|body| format!("{body:?}")));
     all.extend(Entry::select().read(&*rows).unwrap().iter().map(|entry| format!("{entry:?}")));
     drop(rows);
-    all.extend(reader.read_journal(0, 1000).unwrap().iter().map(|(_, body)| text(body)));
+    all.extend(journal(reader, 0, 1000).iter().map(|(_, body)| text(body)));
     all.join("\n")
 }
 
@@ -242,12 +246,12 @@ pub fn a_repair_is_in_the_feed(mut store: DirectoryWriter, reader: DirectoryRead
     assert_eq!((count(RebuiltTable::Users), count(RebuiltTable::Identifiers)), (2, 1));
     store.replace_rows(&gone, 50).unwrap();
     assert_eq!(rows(&keys), gone);
-    assert_eq!(reader.find_by_user_id(&APP.into(), "a").unwrap(), None);
+    assert_eq!(by_user_id(&reader, &APP.into(), "a"), None);
     assert_eq!(last(&reader), Some((3, 50, "ann".into(), ChangeKind::Removed)));
     store.replace_rows(&whole, 51).unwrap();
     assert_eq!(rows(&keys), whole);
     assert_eq!(last(&reader), Some((4, 51, "ann".into(), ChangeKind::Created)));
-    assert_eq!(reader.find_by_user_id(&APP.into(), "a").unwrap().map(|view| view.id), Some("ann".into()));
+    assert_eq!(by_user_id(&reader, &APP.into(), "a").map(|view| view.id), Some("ann".into()));
     let pages = |table: RebuiltTable| {
         let (mut all, mut after): (Vec<RebuiltRow>, Option<RowKey>) = (Vec::new(), None);
         while let Some(row) = table.read_after(&*reader.snapshot().unwrap(), after.as_ref(), 1).unwrap().pop()
@@ -339,7 +343,7 @@ pub fn operators_see_the_journal_and_the_quarantine(mut store: DirectoryWriter, 
     assert!(store.remake_table("none").is_err());
     store.report_error(&Error::Busy);
     reader.note_error(&Error::Busy);
-    assert_eq!(reader.find_by_user_id(&APP.into(), "name 9").unwrap().map(|view| view.id), Some("u1".into()));
+    assert_eq!(by_user_id(&reader, &APP.into(), "name 9").map(|view| view.id), Some("u1".into()));
     reader.obey(StopSignal::at(Instant::now()));
     assert!(matches!(reader.list_apps(), Err(Error::Interrupted)));
     store.finish().unwrap();

@@ -8,6 +8,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use rollcall::directory::DirectoryReader;
+use rollcall::directory::compacted::read_compacted_page;
 use rollcall::directory::rebuilt::rows_agree;
 use rollcall::ingest::maintenance::{READING, reparse_event};
 use rollcall::ingest::reapply::{load_compacted, reapply_events};
@@ -19,6 +20,7 @@ use rollcall::store::sqlite::{FileTask, derived_faults};
 use super::random::{Step, Verb, steps};
 use super::stored::{Sender, directory_over, open_directory, round};
 use super::*;
+use crate::support::journal;
 use crate::support::memory::Memory;
 
 /// The rows that differ from the journal.
@@ -37,10 +39,14 @@ pub fn differing(database: &std::path::Path) -> Vec<RebuiltRow> {
 fn differing_in_memory(live: &DirectoryReader) -> Vec<RowKey> {
     let memory = Arc::<Memory>::default();
     let mut replay = directory_over(Box::new(memory.open()));
-    load_compacted(&mut replay, live.read_compacted(None, usize::MAX >> 1).unwrap()).unwrap();
+    load_compacted(
+        &mut replay,
+        read_compacted_page(&*live.snapshot().unwrap(), None, usize::MAX >> 1).unwrap(),
+    )
+    .unwrap();
     let last = live.last_entry_seq().unwrap();
     let folded = live.compaction_point().unwrap().folded;
-    let journal = live.read_journal(folded, usize::MAX >> 1).unwrap();
+    let journal = journal(live, folded, usize::MAX >> 1);
     let events = journal.iter().map(|(entry, body)| (entry, reparse_event(entry.source, body, entry.place)));
     reapply_events(&mut replay, &events.collect::<Vec<_>>(), last).unwrap();
     let replayed = DirectoryReader::new(memory.reader());

@@ -26,6 +26,7 @@ use super::random::{Step, command, linked_steps};
 use super::*;
 use crate::rebuild::{ANYTHING, Rebuilt};
 use crate::support::memory::Memory;
+use crate::support::{by_user_id, journal};
 
 type Waiting = Pin<Box<dyn Future<Output = Result<Option<CommandResult>, SubmitError>>>>;
 
@@ -223,10 +224,10 @@ fn history_over(
         while directory.maintenance_step(&retention, 0, &READING).unwrap() {}
         let rebuilt = Rebuilt::afresh(reader);
         rebuilt.compare_all(reader);
-        let kept = reader.read_journal(0, usize::MAX >> 1).unwrap().len() as u64;
+        let kept = journal(reader, 0, usize::MAX >> 1).len() as u64;
         prop_assert!(keep.is_none_or(|keep| kept <= keep), "{} entries", kept);
         for name in super::random::NAMES {
-            let live = reader.find_by_user_id(&app(), name).unwrap();
+            let live = by_user_id(reader, &app(), name);
             prop_assert_eq!(live, rebuilt.directory.by_user_id(&app(), &json_text(name)), "{}", name);
         }
         if let Some(Ok(CommandOutcome { user, other, .. })) = last {

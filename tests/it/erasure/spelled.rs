@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::traces::Traces;
 use super::{CANARY, erase, is_rebuilt, message, ok};
-use crate::support::{APP, Home, Program};
+use crate::support::{APP, Home, Program, journal};
 
 const PERSON: &str = "c7f6e6d6c3a637261bd9656f";
 const OTHER: &str = "d7f6e6d6c3a637261bd96500";
@@ -114,7 +114,7 @@ fn of_neighbours() -> Vec<String> {
 
 fn journalled(home: &Home, text: &str) -> usize {
     let reader = open_reader(&home.database()).unwrap();
-    let all = reader.read_journal(0, 100_000).unwrap();
+    let all = journal(&reader, 0, 100_000);
     all.iter().filter(|(_, body)| memchr::memmem::find(body, text.as_bytes()).is_some()).count()
 }
 
@@ -150,7 +150,7 @@ fn an_erased_id_is_found_in_every_spelling_before_the_erasure_and_after_it() {
         assert!(erased.status.success(), "{erased:?}");
     }
     let reader = open_reader(&home.database()).unwrap();
-    for (entry, body) in reader.read_journal(0, 100_000).unwrap() {
+    for (entry, body) in journal(&reader, 0, 100_000) {
         let body = String::from_utf8_lossy(&body);
         assert!(!body.contains(CANARY), "entry {}: {body}", entry.seq);
     }

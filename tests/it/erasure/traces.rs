@@ -4,7 +4,7 @@ use rollcall::directory::open_reader;
 use zstd::dict::DecoderDictionary;
 
 use super::CANARY;
-use crate::support::Home;
+use crate::support::{Home, journal};
 
 const DICTIONARY: &[u8] = include_bytes!("../../../src/format/bodies.dictionary");
 /// The start of every compressed frame.
@@ -23,7 +23,7 @@ impl Traces {
             found.extend(frames(&bytes).map(|at| format!("compressed in rollcall.db{suffix} at {at}")));
         }
         let reader = open_reader(&home.database()).unwrap();
-        for (entry, body) in reader.read_journal(0, 100_000).unwrap() {
+        for (entry, body) in journal(&reader, 0, 100_000) {
             found.extend(places(&body).map(|_| format!("the body of journal entry {}", entry.seq)));
         }
         Self(found)

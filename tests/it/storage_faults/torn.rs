@@ -8,6 +8,7 @@ use rollcall::store::sqlite::{Sqlite, StoreOptions};
 use super::*;
 use crate::crash::seed;
 use crate::crash::traffic::{Delivery, Rng};
+use crate::support::journal;
 
 /// The acknowledged events in order, and the length of the WAL at each.
 struct Recorded {
@@ -69,7 +70,7 @@ impl Recorded {
         std::fs::write(dir.path().join("rollcall.db-wal"), wal).unwrap();
         let options = StoreOptions { path: path.clone(), wal_checkpoint: 1 << 20, wal_limit: 1 << 22 };
         let store = Sqlite::open(&options).unwrap();
-        let entries = open_reader(&path).unwrap().read_journal(1, 10_000).unwrap();
+        let entries = journal(&open_reader(&path).unwrap(), 1, 10_000);
         let integrity: String = rusqlite::Connection::open(&path)
             .unwrap()
             .query_row("PRAGMA integrity_check", [], |row| row.get(0))
