@@ -145,7 +145,7 @@ impl ApiRequest {
             idempotency_key: self.idempotency_key()?,
         };
         let call = Some(Box::new(self.made()));
-        let done = match self.shared.queue.submit_command_with_call(asked, call).await? {
+        let done = match self.shared.queue.submit_command(asked, call).await? {
             CommandResult::Fresh(done) | CommandResult::Repeated(done) => *done,
             CommandResult::KeyReused => {
                 let (status, code) = (StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused");

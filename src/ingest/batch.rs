@@ -5,14 +5,16 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hashbrown::HashSet;
 
-use super::batch_error::BatchError;
+use super::batch_error::{BatchError, encoded};
 use super::duplicate_check::JournalIndex;
 use super::job::{RetryJob, WebhookJob, WebhookResult};
 use super::load_plan::subjects;
 use crate::clock::now_ms;
 use crate::directory::DirectoryTransaction;
 use crate::directory::batch::{Batch, Erasure};
-use crate::domain::{AppId, Digest, Event, Fact, Recent, RecordKey, SmoochId, WorkingSet};
+use crate::domain::{
+    AppId, CallMade, Digest, Event, Fact, Recent, RecordKey, SmoochId, WorkingSet, entry_body,
+};
 use crate::smooch::split_body::SplitBody;
 use crate::store::{Entry, Error, Outcome, Quarantined, Seq, Source};
 
@@ -20,15 +22,15 @@ use crate::store::{Entry, Error, Outcome, Quarantined, Seq, Source};
 const MOST_DETAIL: usize = 2048;
 
 /// The source of a journal entry.
-pub(super) struct EventOrigin<'a> {
-    pub(super) app: &'a AppId,
-    pub(super) source: Source,
+struct EventOrigin<'a> {
+    app: &'a AppId,
+    source: Source,
     /// Receive time, in ms since 1970.
-    pub(super) received: i64,
+    received: i64,
     /// Index of the body in the batch.
-    pub(super) body: usize,
+    body: usize,
     /// Index of the event in the body.
-    pub(super) place: usize,
+    place: usize,
 }
 
 /// Applies jobs to a directory, and collects what one transaction writes.
@@ -167,14 +169,13 @@ impl<'w> BatchBuilder<'w> {
                     || apart.and_then(|apart| apart.rest.clone()).map_or(job.body.clone(), Bytes::from);
                 let body = *whole.get_or_insert_with(|| self.add_body(rest()));
                 let of = EventOrigin { app, source: Source::Webhook, received, body, place };
-                self.append_entry(&subjects(app, event), &of, event, outcome);
+                self.append_entry(&of, event, outcome);
             } else {
                 // A merge into an erased app user erases as well.
                 let said = self.without_the_erased(app, event);
-                let text = serde_json::to_vec(&said).map_err(|error| BatchError::Job(error.to_string()))?;
-                let body = self.add_body(text.into());
+                let body = self.add_body(encoded(serde_json::to_vec(&said))?.into());
                 let of = EventOrigin { app, source: Source::Reduced, received, body, place: 0 };
-                self.append_entry(&subjects(app, &said), &of, &said, outcome);
+                self.append_entry(&of, &said, outcome);
             }
         }
         Ok(result)
@@ -206,7 +207,8 @@ impl<'w> BatchBuilder<'w> {
         Ok(())
     }
 
-    /// True if the event was journalled recently, or since the given time.
+    /// True if the event was journalled within the time in which its sender may repeat it, or since the given time.
+    /// Applying an older event again changes nothing.
     fn is_duplicate(
         &mut self,
         txn: &DirectoryTransaction<'_>,
@@ -216,38 +218,25 @@ impl<'w> BatchBuilder<'w> {
         since: Option<i64>,
         duplicates: &mut JournalIndex,
     ) -> Result<bool, Error> {
-        let subject = &subjects(app, event)[0];
-        if self.is_recent_duplicate(txn, subject, event, received)? {
-            return Ok(true);
-        }
-        let Some(since) = since else { return Ok(false) };
-        let head = self.stored_head(subject);
-        let read = |from, most| txn.read_links(subject, from, since, most);
-        duplicates.contains((subject, head), &event.stamp.digest, since, read)
-    }
-
-    /// True if the event was journalled within the time in which its sender may repeat it. Applying an older event
-    /// again changes nothing.
-    fn is_recent_duplicate(
-        &mut self,
-        txn: &DirectoryTransaction<'_>,
-        subject: &RecordKey,
-        event: &Event,
-        received: i64,
-    ) -> Result<bool, Error> {
-        let Some(record) = self.batch.directory.record(subject) else { return Ok(false) };
-        match record.recent.holds(&event.stamp, Recent::seconds(received)) {
-            Some(answer) => Ok(answer),
-            None => {
+        let (subject, digest) = (&subjects(app, event)[0], &event.stamp.digest);
+        let links = |since| move |from, most| txn.read_links(subject, from, since, most);
+        let record = self.batch.directory.record(subject);
+        match record.map(|record| record.recent.holds(&event.stamp, Recent::seconds(received))) {
+            Some(Some(true)) => return Ok(true),
+            // Only the journal can decide.
+            Some(None) => {
                 let since = received - i64::from(Recent::WINDOW) * 1000;
-                if self.digests.contains(&(subject.0.clone(), event.stamp.digest)) {
+                let at = (subject, self.stored_head(subject));
+                if self.digests.contains(&(app.clone(), *digest))
+                    || self.duplicates.contains(at, digest, since, links(since))?
+                {
                     return Ok(true);
                 }
-                let head = self.stored_head(subject);
-                let read = |from, most| txn.read_links(subject, from, since, most);
-                self.duplicates.contains((subject, head), &event.stamp.digest, since, read)
             }
+            _ => {}
         }
+        let Some(since) = since else { return Ok(false) };
+        duplicates.contains((subject, self.stored_head(subject)), digest, since, links(since))
     }
 
     /// The subject's last committed entry.
@@ -259,21 +248,34 @@ impl<'w> BatchBuilder<'w> {
         }
     }
 
-    pub(super) fn append_entry(
+    /// Journals an event that a call made, with the call.
+    pub(super) fn append_call(
         &mut self,
-        subjects: &[RecordKey],
-        of: &EventOrigin<'_>,
+        app: &AppId,
+        received: i64,
         event: &Event,
-        outcome: Outcome,
-    ) {
+        call: Option<&CallMade>,
+    ) -> Result<(), BatchError> {
+        let body = self.add_body(encoded(entry_body(event, call))?.into());
+        self.append_entry(
+            &EventOrigin { app, source: Source::Api, received, body, place: 0 },
+            event,
+            Outcome::Learned,
+        );
+        Ok(())
+    }
+
+    fn append_entry(&mut self, of: &EventOrigin<'_>, event: &Event, outcome: Outcome) {
         let seq = self.next_seq;
         self.next_seq += 1;
         self.digests.insert((of.app.clone(), event.stamp.digest));
+        let subjects = subjects(of.app, event);
         let mut users = Vec::with_capacity(subjects.len());
-        for (n, (app, user)) in subjects.iter().enumerate() {
-            let record = self.batch.directory.record_mut(app, user);
+        for (n, (app, user)) in subjects.into_iter().enumerate() {
+            let record = self.batch.directory.record_mut(&app, &user);
             let stamp = (n == 0).then_some(&*event.stamp);
-            users.push((user.clone(), record.set_journal_head(seq, stamp, of.received)));
+            let previous = record.set_journal_head(seq, stamp, of.received);
+            users.push((user, previous));
         }
         self.batch.entries.push(Entry {
             seq,

@@ -43,3 +43,8 @@ impl From<TooLarge> for BatchError {
         Self::Group(error)
     }
 }
+
+/// Makes an encoding error an error of the job.
+pub(super) fn encoded<E: std::fmt::Display>(bytes: Result<Vec<u8>, E>) -> Result<Vec<u8>, BatchError> {
+    bytes.map_err(|error| BatchError::Job(error.to_string()))
+}

@@ -2,22 +2,18 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
-use super::batch::{BatchBuilder, EventOrigin};
-use super::batch_error::BatchError;
+use super::batch::BatchBuilder;
+use super::batch_error::{BatchError, encoded};
 use super::id_generator::generate_id;
 use super::job::{CommandJob, CommandResult, IdempotencyKey};
-use super::load_plan::subjects;
 use crate::directory::DirectoryTransaction;
 use crate::directory::batch::{Answered, Keys};
 use crate::domain::command::{Authority, CommandOutcome, Refusal};
 use crate::domain::decide::{Decision, decide, may_be_shown};
-use crate::domain::{
-    AppId, CallMade, Event, Fact, Field, JsonText, SmoochId, Stamp, View, entry_body, json_text,
-};
-use crate::store::{ANSWERS_KEPT, Error, Outcome, Source};
+use crate::domain::{AppId, CallMade, Event, Fact, Field, JsonText, SmoochId, Stamp, View, json_text};
+use crate::store::{ANSWERS_KEPT, Error};
 
 impl BatchBuilder<'_> {
     /// Executes a command. A repeated idempotency key gets the stored answer instead.
@@ -149,11 +145,7 @@ impl BatchBuilder<'_> {
         let stamp = Arc::new(Stamp { time, event: "".into(), digest });
         let event = Event { trigger: job.command.action.trigger().into(), stamp, facts };
         self.apply(&job.app, &event)?;
-        self.batch.bodies.push(Bytes::from(encoded(entry_body(&event, call))?));
-        let body = self.batch.bodies.len() - 1;
-        let of = EventOrigin { app: &job.app, source: Source::Api, received: job.received, body, place: 0 };
-        self.append_entry(&subjects(&job.app, &event), &of, &event, Outcome::Learned);
-        Ok(())
+        self.append_call(&job.app, job.received, &event, call)
     }
 }
 
@@ -168,9 +160,4 @@ pub(super) fn redact_call(txn: &DirectoryTransaction<'_>, app: &AppId, call: &Ca
     let said = [&call.path, &call.body, &call.user_id].into_iter().flatten();
     let names_erased = said.into_iter().any(|text| txn.names_erased(app, text.as_bytes()));
     if names_erased { call.clone().without_the_erased() } else { call.clone() }
-}
-
-/// Makes an encoding error an error of the job.
-pub(super) fn encoded<E: std::fmt::Display>(bytes: Result<Vec<u8>, E>) -> Result<Vec<u8>, BatchError> {
-    bytes.map_err(|error| BatchError::Job(error.to_string()))
 }

@@ -1,15 +1,11 @@
 //! Imports of app users: only what is new is applied and journalled.
 
-use bytes::Bytes;
-
-use super::batch::{BatchBuilder, EventOrigin};
+use super::batch::BatchBuilder;
 use super::batch_error::BatchError;
-use super::commands::{encoded, redact_call};
+use super::commands::redact_call;
 use super::job::{ImportJob, ImportResult};
-use super::load_plan::subjects;
 use crate::directory::DirectoryTransaction;
-use crate::domain::{AppId, Fact, JsonText, Reason, entry_body};
-use crate::store::{Outcome, Source};
+use crate::domain::{AppId, Fact, JsonText, Reason};
 
 /// The `userId`s in an imported record.
 fn user_ids(fact: &Fact) -> impl Iterator<Item = &JsonText> {
@@ -39,11 +35,7 @@ impl BatchBuilder<'_> {
         self.apply(app, &event)?;
         // An imported merge or removal may erase as well.
         let event = self.without_the_erased(app, &event);
-        let call = redact_call(txn, app, &job.call);
-        self.batch.bodies.push(Bytes::from(encoded(entry_body(&event, Some(&call)))?));
-        let body = self.batch.bodies.len() - 1;
-        let of = EventOrigin { app, source: Source::Api, received: job.received, body, place: 0 };
-        self.append_entry(&subjects(app, &event), &of, &event, Outcome::Learned);
+        self.append_call(app, job.received, &event, Some(&redact_call(txn, app, &job.call)))?;
         Ok(ImportResult::Learned)
     }
 

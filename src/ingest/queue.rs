@@ -102,67 +102,56 @@ pub fn bounded(jobs: usize, bytes: usize, answer_within: Duration) -> (Queue, Re
     (Queue { jobs: sender, reserved: Arc::default(), max_bytes: bytes, answer_within }, receiver)
 }
 
+/// Waits for the reply of a kind.
+macro_rules! expect {
+    ($reply:expr, $kind:path) => {
+        match $reply.await? {
+            $kind(result) => Ok(result),
+            _ => Err(SubmitError::Internal),
+        }
+    };
+}
+
 impl Queue {
     /// Resolves once the webhook is on disk, and within `answer_within` in any case.
     pub async fn submit_webhook(&self, job: WebhookJob) -> Result<WebhookResult, SubmitError> {
         let bytes = job.body.len();
-        match self.submit(Task::Webhook(job), bytes).await? {
-            Reply::Stored(result) => Ok(result),
-            _ => Err(SubmitError::Internal),
-        }
+        expect!(self.submit(Task::Webhook(job), bytes), Reply::Stored)
     }
 
-    /// Resolves once the command is executed and on disk, and within `answer_within` in any case.
-    pub async fn submit_command(&self, job: CommandJob) -> Result<CommandResult, SubmitError> {
-        self.submit_command_with_call(job, None).await
-    }
-
-    /// The same, and the journal stores the call.
-    pub async fn submit_command_with_call(
+    /// Resolves once the command is executed and on disk, and within `answer_within` in any case. The journal stores the
+    /// call.
+    pub async fn submit_command(
         &self,
         job: CommandJob,
         call: Option<Box<CallMade>>,
     ) -> Result<CommandResult, SubmitError> {
         let bytes = COMMAND_BYTES + call.as_ref().map_or(0, |call| call.bytes());
-        match self.submit(Task::Command(job, call), bytes).await? {
-            Reply::Answered(answer) => Ok(answer),
-            _ => Err(SubmitError::Internal),
-        }
+        expect!(self.submit(Task::Command(job, call), bytes), Reply::Answered)
     }
 
     /// Resolves once a quarantined body is applied, or stays with its present reason; `None` if it is no longer in
     /// quarantine.
     pub async fn retry_quarantined(&self, job: RetryJob) -> Result<Option<WebhookResult>, SubmitError> {
         let bytes = job.webhook.body.len();
-        match self.submit(Task::Retry(job), bytes).await? {
-            Reply::Retried(result) => Ok(result),
-            _ => Err(SubmitError::Internal),
-        }
+        expect!(self.submit(Task::Retry(job), bytes), Reply::Retried)
     }
 
     /// Resolves once these bodies are deleted from the quarantine, with the number that existed.
     pub async fn drop_quarantined(&self, seqs: Vec<Seq>) -> Result<usize, SubmitError> {
-        match self.submit(Task::Drop(seqs), COMMAND_BYTES).await? {
-            Reply::Dropped(count) => Ok(count),
-            _ => Err(SubmitError::Internal),
-        }
+        expect!(self.submit(Task::Drop(seqs), COMMAND_BYTES), Reply::Dropped)
     }
 
     /// Resolves once an app user is imported.
     pub async fn submit_import(&self, job: ImportJob) -> Result<ImportResult, SubmitError> {
         let bytes = job.bytes;
-        match self.submit(Task::Import(job), bytes).await? {
-            Reply::Imported(imported) => Ok(imported),
-            _ => Err(SubmitError::Internal),
-        }
+        expect!(self.submit(Task::Import(job), bytes), Reply::Imported)
     }
 
     /// Resolves once the rows that `find` returns are replaced, with their number.
     pub async fn submit_repair(&self, find: Box<FindRepairs>) -> Result<usize, SubmitError> {
-        match self.submit(Task::Repair(RepairJob(Mutex::new(find))), COMMAND_BYTES).await? {
-            Reply::Repaired(count) => Ok(count),
-            _ => Err(SubmitError::Internal),
-        }
+        let task = Task::Repair(RepairJob(Mutex::new(find)));
+        expect!(self.submit(task, COMMAND_BYTES), Reply::Repaired)
     }
 
     /// Resolves once the version of the rules is stored by which the whole directory was built.

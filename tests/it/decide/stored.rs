@@ -45,7 +45,7 @@ impl Sender {
         let (queue, received) = (queue.clone(), self.now * 1000);
         if let Some(command) = command(step, &self.known) {
             let asked = CommandJob { app: app(), command, received, idempotency_key: None };
-            return Some(Box::pin(async move { queue.submit_command(asked).await.map(Some) }));
+            return Some(Box::pin(async move { queue.submit_command(asked, None).await.map(Some) }));
         }
         match step {
             Step::Told(time, facts) => self.told.push(body(*time, &facts[0])),
