@@ -115,33 +115,10 @@ mod tests {
 
     #[test]
     fn versions_are_in_their_order() {
-        let rising = [
-            "0",
-            "0.0.1",
-            "0.9",
-            "1.0-1",
-            "1.0-2",
-            "1.0-11",
-            "1.0-alpha",
-            "1.0-alpha.1",
-            "1.0-alpha.beta",
-            "1.0-beta",
-            "1.0-beta.2",
-            "1.0-beta.11",
-            "1.0-rc.1",
-            "1.0",
-            "1.0.0.1",
-            "1.2",
-            "1.9",
-            "1.10",
-            "1.10.1",
-            "2.0-beta",
-            "2.0",
-            "9",
-            "10",
-            "99999999999999999999",
-            "100000000000000000000",
-        ];
+        let rising = "0 0.0.1 0.9 1.0-1 1.0-2 1.0-11 1.0-alpha 1.0-alpha.1 1.0-alpha.beta 1.0-beta 1.0-beta.2 \
+                      1.0-beta.11 1.0-rc.1 1.0 1.0.0.1 1.2 1.9 1.10 1.10.1 2.0-beta 2.0 9 10 99999999999999999999 \
+                      100000000000000000000";
+        let rising: Vec<&str> = rising.split_whitespace().collect();
         for (n, one) in rising.iter().enumerate() {
             for (m, other) in rising.iter().enumerate() {
                 assert_eq!(version(one).cmp(&version(other)), n.cmp(&m), "{one} and {other}");

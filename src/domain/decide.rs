@@ -3,7 +3,6 @@
 mod decider;
 mod device;
 mod init;
-mod profile;
 
 use super::authority::check_access;
 use super::command::{Action, Authority, Command, Refusal};

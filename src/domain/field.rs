@@ -184,41 +184,40 @@ const PROFILE: &str = "profile.";
 const IMPERSONAL: [&str; 2] = ["hasPaymentInfo", "localeOrigin"];
 
 impl Field {
+    fn find(is_it: impl Fn(&FieldSpec) -> bool) -> Option<Self> {
+        FIELDS.iter().find(|spec| is_it(spec)).map(|spec| spec.field.clone())
+    }
+
     /// The field of a name in an export or of a member in v1.
     pub fn from_name(name: &str) -> Self {
-        let tagged = FIELDS.iter().find(|spec| spec.stored == StoredForm::Tag && spec.name() == name);
-        tagged.map_or_else(|| Self::from_stored_name(name), |spec| spec.field.clone())
+        let tagged = Self::find(|spec| spec.stored == StoredForm::Tag && spec.name() == name);
+        tagged.unwrap_or_else(|| Self::from_stored_name(name))
     }
 
     /// The field of a member of a v2 user.
     pub fn from_v2(name: &str) -> Self {
-        let known = FIELDS.iter().find(|spec| matches!(spec.v2, Some(V2Path::User(known)) if known == name));
-        known.map_or_else(|| Self::OtherV2(name.into()), |spec| spec.field.clone())
+        let known = Self::find(|spec| matches!(spec.v2, Some(V2Path::User(known)) if known == name));
+        known.unwrap_or_else(|| Self::OtherV2(name.into()))
     }
 
     /// The field of a member of a v2 user's profile.
     pub fn from_v2_profile(name: &str) -> Self {
-        let known =
-            FIELDS.iter().find(|spec| matches!(spec.v2, Some(V2Path::Profile(known)) if known == name));
-        known.map_or_else(|| Self::OtherProfile(name.into()), |spec| spec.field.clone())
+        let known = Self::find(|spec| matches!(spec.v2, Some(V2Path::Profile(known)) if known == name));
+        known.unwrap_or_else(|| Self::OtherProfile(name.into()))
     }
 
     /// The field of a CSV column.
     pub fn from_csv(column: &str) -> Option<Self> {
-        FIELDS.iter().find(|spec| spec.csv == Some(column)).map(|spec| spec.field.clone())
+        Self::find(|spec| spec.csv == Some(column))
     }
 
     fn from_stored_name(name: &str) -> Self {
-        if let Some(spec) =
-            FIELDS.iter().find(|spec| matches!(spec.stored, StoredForm::Name(known) if known == name))
-        {
-            return spec.field.clone();
-        }
-        match (name.strip_prefix(V2), name.strip_prefix(PROFILE)) {
+        let known = Self::find(|spec| matches!(spec.stored, StoredForm::Name(known) if known == name));
+        known.unwrap_or_else(|| match (name.strip_prefix(V2), name.strip_prefix(PROFILE)) {
             (Some(name), _) => Self::OtherV2(name.into()),
             (_, Some(name)) => Self::OtherProfile(name.into()),
             _ => Self::Other(name.into()),
-        }
+        })
     }
 
     /// The name in exports, the change feed and histories.

@@ -22,7 +22,6 @@ mod names;
 mod part;
 mod record;
 mod record_snapshot;
-mod rules;
 mod search_terms;
 mod search_words;
 mod snapshot_facts;
@@ -44,10 +43,14 @@ pub use names::UnknownName;
 pub use part::Part;
 pub use record::{Claim, Edge, Override, Reason, Recent, Record, SmoochState};
 pub use record_snapshot::{Assertion, RecordSnapshot, StampedAssertions};
-pub use rules::RULES_VERSION;
 pub use search_terms::{ClientTraits, SEARCHED_WORDS, SearchTerms, SortKeys};
 pub use search_words::{bound_word, split_words};
 pub use snapshot_facts::snapshot_facts;
 pub use value::{JsonText, Register, SmoochValue, json_text};
 pub use view::{Change, ChangeKind, View, brands_of};
 pub use working_set::{LoadedRecord, Pointer, RecordKey, TooLarge, WorkingSet};
+
+/// The version of the rules that turn a journalled event into the directory: parsing of bodies, and application of
+/// facts. Raise it with every change of either. After the start, the service rebuilds a directory of older rules from
+/// its journal; see `rebuild/background.rs`.
+pub const RULES_VERSION: i64 = 4;

@@ -14,3 +14,30 @@ impl UnknownName {
         Self { known: known.join(", ") }
     }
 }
+
+/// Gives each value of an enum its name, and the enum a parser of the names.
+macro_rules! value_names {
+    ($type:ident { $($value:ident: $name:literal),+ $(,)? }) => {
+        impl $type {
+            /// Its name in answers and exports.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$value => $name,)+
+                }
+            }
+        }
+
+        impl std::str::FromStr for $type {
+            type Err = $crate::domain::UnknownName;
+
+            fn from_str(name: &str) -> Result<Self, Self::Err> {
+                match name {
+                    $($name => Ok(Self::$value),)+
+                    _ => Err($crate::domain::UnknownName::of(&[$($name),+])),
+                }
+            }
+        }
+    };
+}
+
+pub(crate) use value_names;

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -11,7 +10,7 @@ use super::brand::parse_brand;
 use super::client::{Client, Mention, Mentions};
 use super::field::Field;
 use super::ids::{ClientId, Digest, SmoochId, Stamp};
-use super::names::UnknownName;
+use super::names::value_names;
 use super::part::Part;
 use super::value::{JsonText, Register, SmoochValue};
 
@@ -100,28 +99,7 @@ pub enum Reason {
     SameUserId,
 }
 
-impl Reason {
-    const ALL: [Self; 4] = [Self::Webhook, Self::Api, Self::Init, Self::SameUserId];
-
-    /// Its name in answers and exports.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Webhook => "webhook",
-            Self::Api => "api",
-            Self::Init => "init",
-            Self::SameUserId => "sameUserId",
-        }
-    }
-}
-
-impl FromStr for Reason {
-    type Err = UnknownName;
-
-    fn from_str(name: &str) -> Result<Self, UnknownName> {
-        let named = Self::ALL.into_iter().find(|reason| reason.as_str() == name);
-        named.ok_or_else(|| UnknownName::of(&Self::ALL.map(Self::as_str)))
-    }
-}
+value_names!(Reason { Webhook: "webhook", Api: "api", Init: "init", SameUserId: "sameUserId" });
 
 /// A merge into another `_id`, or its undoing.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

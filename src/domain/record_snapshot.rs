@@ -13,7 +13,7 @@ use super::part::Part;
 use super::value::JsonText;
 
 /// The snapshot of one record without its merges. Each assertion has its stamp.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RecordSnapshot {
     /// The `_id`.
     pub user: SmoochId,
@@ -73,21 +73,7 @@ pub enum Assertion {
 impl RecordSnapshot {
     /// The snapshot of an app user of which only the `_id` is known.
     pub fn bare(user: SmoochId) -> Self {
-        let (first_seen, last_seen) = (None, None);
-        let (started, secured, minted, removed, erased) = (false, false, false, false, false);
-        let (stamped, not_merged_with) = (Vec::new(), Vec::new());
-        Self {
-            user,
-            stamped,
-            not_merged_with,
-            started,
-            secured,
-            minted,
-            removed,
-            erased,
-            first_seen,
-            last_seen,
-        }
+        Self { user, ..Self::default() }
     }
 
     /// The assertions, each with its stamp.

@@ -18,7 +18,7 @@ use super::value::{JsonText, Register};
 pub(super) mod clients;
 
 /// One app user, as all answers show it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct View {
     /// The current `_id`.
     pub id: SmoochId,
@@ -100,18 +100,6 @@ impl View {
         let mut number = [0; 16];
         number[4..].copy_from_slice(&Sha256::digest(bytes)[..12]);
         format!("{:024x}", u128::from_be_bytes(number))
-    }
-
-    /// The names of the members that are set, as in answers.
-    fn names(&self) -> Vec<String> {
-        let fields = self.fields.keys().map(|field| field.name().into_owned());
-        let rest = [
-            ("clients", !self.clients.is_empty()),
-            ("conversationStarted", self.started),
-            ("credentialRequired", self.secured),
-            ("aliases", !self.aliases.is_empty()),
-        ];
-        fields.chain(shown_names(rest)).collect()
     }
 
     /// The names of the members that differ between two views, as in answers.
@@ -361,8 +349,8 @@ impl Change {
                     let fields = before.differences(view);
                     (!fields.is_empty()).then(|| change(ChangeKind::Updated, fields)).flatten()
                 }
-                Some(_) => change(ChangeKind::Unmerged, view.names()),
-                None => change(ChangeKind::Created, view.names()),
+                Some(_) => change(ChangeKind::Unmerged, View::default().differences(view)),
+                None => change(ChangeKind::Created, View::default().differences(view)),
             },
         }
     }

@@ -3,7 +3,6 @@
 mod clients;
 mod diff;
 mod snapshots;
-mod unmerge_preview;
 mod user_id_index;
 
 use std::collections::BTreeSet;

@@ -8,8 +8,7 @@ use crate::domain::field::Field;
 use crate::domain::ids::{AppId, SmoochId};
 use crate::domain::merge_group::MergeGroup;
 use crate::domain::record::{Reason, Record};
-use crate::domain::value::JsonText;
-use crate::domain::value::json_text;
+use crate::domain::value::{JsonText, json_text};
 use crate::domain::view::{View, shown_value};
 use crate::domain::working_set::WorkingSet;
 

@@ -1,18 +1,19 @@
-//! Facts about devices, the clients that our own API creates.
+//! Facts about devices, the clients that our own API creates; and the deletion of personal data, theirs included.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::value::RawValue;
 
 use super::decider::{Decided, Decider, Decision};
-
 use crate::domain::client::Client;
-use crate::domain::command::{Device, Name, Refusal};
+use crate::domain::command::{Device, Fields, Name, Refusal};
 use crate::domain::fact::Fact;
+use crate::domain::field::Field;
 use crate::domain::ids::{ClientId, SmoochId};
 use crate::domain::merge_group::MergeGroup;
+use crate::domain::record::Record;
 use crate::domain::value::JsonText;
-use crate::domain::view::{View, clients};
+use crate::domain::view::{View, clients, shown_value};
 
 /// The members of an object, each as written.
 type RawMembers = BTreeMap<String, Box<RawValue>>;
@@ -26,6 +27,28 @@ impl Decider<'_> {
             let carrier = self.group(&target.id)?.carrier(id);
             facts.push(client_set_fact(carrier, id, change_client(Some(known), device, known.active)));
         }
+        Ok(Decision::of(&target.id, facts))
+    }
+
+    /// Deletes personal data on every `_id` of the app user, so that no `_id` shows deleted data after an un-merge or as
+    /// a new root.
+    pub(super) fn delete_profile(&self, user: &Name) -> Decided {
+        let target = self.resolve_target(user)?;
+        let group = self.group(&target.id)?;
+        let fields =
+            group.records().flat_map(|record| record.smooch.fields.keys().chain(record.overrides.keys()));
+        let fields: BTreeSet<&Field> = fields.filter(|field| field.is_personal()).collect();
+        let alone = || group.ids().zip(group.records()).map(|(id, record)| MergeGroup::alone(id, record));
+        let is_known = |field: &&Field| {
+            shown_value(&group, field).is_some() || alone().any(|alone| shown_value(&alone, field).is_some())
+        };
+        let cleared: Fields =
+            fields.into_iter().filter(is_known).map(|field| (field.clone(), None)).collect();
+        let mut facts = self.set(&target, &cleared)?;
+        facts.extend(
+            group.ids().zip(group.records()).filter_map(|(id, record)| pending_clients_fact(id, record)),
+        );
+        facts.extend(anonymize_clients(&group, &target));
         Ok(Decision::of(&target.id, facts))
     }
 }
@@ -57,7 +80,7 @@ pub(super) fn sign_out_fact(user: &SmoochId, id: &ClientId, client: &Client) -> 
 
 /// Removes the personal members of every client, on each `_id` that has the client. Each `_id` keeps its other
 /// members, with the values shown. A client that is not shown is removed from its `_id`.
-pub(super) fn anonymize_clients(group: &MergeGroup<'_>, target: &View) -> Vec<Fact> {
+fn anonymize_clients(group: &MergeGroup<'_>, target: &View) -> Vec<Fact> {
     let accounts = clients::ids_by_client(group);
     let mut known: BTreeMap<&ClientId, Vec<(&SmoochId, ClientId, RawMembers)>> = BTreeMap::new();
     for (user, record) in group.ids().zip(group.records()) {
@@ -89,7 +112,7 @@ pub(super) fn anonymize_clients(group: &MergeGroup<'_>, target: &View) -> Vec<Fa
 }
 
 /// A JSON list of clients without their personal members.
-pub(super) fn anonymize_list(list: &str) -> JsonText {
+fn anonymize_list(list: &str) -> JsonText {
     let mut clients: Vec<RawMembers> = serde_json::from_str::<Vec<&RawValue>>(list)
         .unwrap_or_default()
         .into_iter()
@@ -127,4 +150,14 @@ fn parse_members(text: &str) -> RawMembers {
 
 fn write_members(members: &RawMembers) -> JsonText {
     serde_json::to_string(members).unwrap_or_else(|_| "{}".to_owned()).into()
+}
+
+/// The clients being linked, without personal members, as the `_id` itself reports them.
+fn pending_clients_fact(user: &SmoochId, record: &Record) -> Option<Fact> {
+    let field = Field::PendingClients;
+    let alone = MergeGroup::alone(user, record);
+    let shown = shown_value(&alone, &field)?;
+    let left = anonymize_list(shown);
+    let reported = record.smooch.fields.get(&field).and_then(|reported| reported.value.clone());
+    (left != *shown).then(|| Fact::Set { user: user.clone(), fields: vec![(field, Some(left), reported)] })
 }

@@ -1,12 +1,12 @@
-//! The changes of a batch: of app users, and of client ownership.
+//! The changes of a batch: of app users, and of client ownership; and those of an un-merge that has not happened.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{KeyRef, RecordKey, WorkingSet};
 use crate::domain::ids::{AppId, ClientId, SmoochId};
 use crate::domain::merge_group::find_root;
 use crate::domain::record::Record;
-use crate::domain::view::{Change, ChangeKind};
+use crate::domain::view::{Change, ChangeKind, View};
 
 impl WorkingSet {
     /// The changes since loading, sorted by app and `_id`.
@@ -89,5 +89,31 @@ impl WorkingSet {
             (id, [was, is])
         });
         rows.filter(|(_, [was, is])| was != is).collect()
+    }
+
+    /// The app user that both are part of, and `discarded`, as an un-merge would show them now; `None` if they are
+    /// not one app user, or `discarded` is its root.
+    pub fn preview_unmerge(
+        &self,
+        app: &AppId,
+        surviving: &SmoochId,
+        discarded: &SmoochId,
+    ) -> Option<(View, View)> {
+        let group = self.group(app, discarded)?;
+        if self.group(app, surviving)?.root != group.root {
+            return None;
+        }
+        let mut without: BTreeMap<&SmoochId, Record> = BTreeMap::new();
+        for (id, to) in group.bonds(discarded)? {
+            let (_, record) = self.find(app, id)?;
+            let record = without.entry(id).or_insert_with(|| record.clone());
+            record.into.get_mut(to)?.value.joined = false;
+        }
+        let find = |id: &SmoochId| match without.get_key_value(id) {
+            Some((id, record)) => Some((*id, record)),
+            None => self.find(app, id),
+        };
+        let shown = |id: &SmoochId| self.view_by(app, id, &find, |pointer| pointer.now.as_ref());
+        Some((shown(group.root)?, shown(discarded)?))
     }
 }
