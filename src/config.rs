@@ -1,7 +1,6 @@
 //! The settings. Flags override the environment, which overrides the user's file, which overrides the shipped
 //! `config.toml`. One reading reports every problem; no report quotes a value, so that no secret reaches a log.
 
-mod choices;
 mod layers;
 mod origin;
 mod places;
@@ -18,7 +17,6 @@ mod tests;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-pub use choices::{LogFormat, StoreUrl};
 use layers::ENVIRONMENT;
 pub use origin::SettingsOrigin;
 pub use problem::{SettingLocation, SettingsProblem, SettingsProblems};
@@ -26,7 +24,7 @@ pub use settings::{
     AppSettings, BackupSettings, FeedSettings, IngestSettings, LimitSettings, LogSettings, ReadSettings,
     RetentionSettings, Secret, ServerSettings, Settings, SigningKey, StoreSettings,
 };
-pub use values::duration;
+pub use values::{LogFormat, StoreUrl, duration};
 
 /// The settings file, unless one is named.
 const DEFAULT_FILE: &str = "config.toml";

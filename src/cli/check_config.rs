@@ -17,8 +17,7 @@ use crate::exit;
 pub fn run(loaded: &Result<Settings, SettingsProblems>) -> anyhow::Result<ExitCode> {
     let found = match loaded {
         Ok(settings) => settings
-            .check_places()
-            .and_then(|()| settings.check_name(database::refused_name(settings)))
+            .check_database(database::refused_name(settings))
             .and_then(|()| settings.check_backups(|folder| database::refused_folder(settings, folder)))
             .and_then(|()| settings.check_apps(&stored_apps(settings)))
             .map(|()| settings),

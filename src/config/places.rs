@@ -5,32 +5,20 @@ use std::path::Path;
 
 use rustix::fs::{Access, access};
 
-use super::choices::StoreUrl;
-use super::problem::{SettingsProblem, SettingsProblems};
+use super::problem::{SettingLocation, SettingsProblem, SettingsProblems};
 use super::settings::Settings;
+use super::values::StoreUrl;
 
 impl Settings {
-    /// Checks that the database can be opened or created at `store.url`.
+    /// Checks that the database can be opened or created at `store.url`. `refused` is the store's reason for refusing its
+    /// name.
     ///
     /// # Errors
-    /// Its folder is missing or not writable, or the path is no file.
-    pub fn check_places(&self) -> Result<(), SettingsProblems> {
+    /// Its folder is missing or not writable, the path is no file, or the name is refused.
+    pub fn check_database(&self, refused: Option<&str>) -> Result<(), SettingsProblems> {
         let StoreUrl::Sqlite(path) = &self.store.url;
-        match wrong_with(path) {
-            Some(text) => Err(SettingsProblem::of_key(&self.origin.store_url, "store.url", text).into()),
-            None => Ok(()),
-        }
-    }
-
-    /// Turns the reason for refusing the name of the database, if any, into a problem.
-    ///
-    /// # Errors
-    /// There is a reason.
-    pub fn check_name(&self, why: Option<&str>) -> Result<(), SettingsProblems> {
-        match why {
-            Some(why) => Err(SettingsProblem::of_key(&self.origin.store_url, "store.url", why).into()),
-            None => Ok(()),
-        }
+        let wrong = wrong_with(path).or_else(|| refused.map(str::to_owned));
+        refuse(wrong, &self.origin.store_url, "store.url")
     }
 
     /// Checks that backups can be made in `backup.folder`; `refused` gives the store's reason for refusing a folder. The
@@ -39,12 +27,7 @@ impl Settings {
     /// # Errors
     /// The folder, or its parent if it does not exist yet, is missing or not writable, or the path is no folder.
     pub fn check_backups(&self, refused: impl Fn(&Path) -> Option<String>) -> Result<(), SettingsProblems> {
-        match self.wrong_with_backups(refused) {
-            Some(text) => {
-                Err(SettingsProblem::of_key(&self.origin.backup_folder, "backup.folder", text).into())
-            }
-            None => Ok(()),
-        }
+        refuse(self.wrong_with_backups(refused), &self.origin.backup_folder, "backup.folder")
     }
 
     /// The problem of [`check_backups`](Self::check_backups), without the key.
@@ -77,6 +60,10 @@ impl Settings {
         );
         Err(SettingsProblem::of_file(&self.origin.file, text).into())
     }
+}
+
+fn refuse(wrong: Option<String>, place: &SettingLocation, key: &str) -> Result<(), SettingsProblems> {
+    wrong.map_or(Ok(()), |text| Err(SettingsProblem::of_key(place, key, text).into()))
 }
 
 fn parent_folder(path: &Path) -> &Path {

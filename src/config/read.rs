@@ -6,6 +6,8 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use strsim::levenshtein;
+
 use super::layers::{Layers, UNTYPED};
 use super::origin::SettingsOrigin;
 use super::problem::{SettingLocation, SettingsProblem, SettingsProblems};
@@ -180,8 +182,7 @@ impl SettingsReader {
 
     pub(super) fn problem(&mut self, key: &str, text: impl Into<String>) {
         self.wrong.insert(key.to_owned());
-        let problem =
-            SettingsProblem { place: self.place(key), key: Some(key.to_owned()), text: text.into() };
+        let problem = SettingsProblem::of_key(&self.place(key), key, text);
         self.layers.problems.push(problem);
     }
 
@@ -191,11 +192,7 @@ impl SettingsReader {
             return;
         }
         if let Some(key) = keys.iter().rev().max_by_key(|key| self.place(key)) {
-            let problem = SettingsProblem {
-                place: self.place(key),
-                key: Some((*key).to_owned()),
-                text: text.to_owned(),
-            };
+            let problem = SettingsProblem::of_key(&self.place(key), key, text);
             self.layers.problems.push(problem);
         }
     }
@@ -216,9 +213,8 @@ impl SettingsReader {
 
     /// The problem of a value that was not read. Of an unknown table only the table is reported.
     fn unasked(&self, known: &BTreeSet<&str>, key: &str, kind: &str) -> Option<SettingsProblem> {
-        let problem = |place: SettingLocation, key: &str, text: &str| {
-            Some(SettingsProblem { place, key: Some(key.to_owned()), text: text.to_owned() })
-        };
+        let problem =
+            |place: SettingLocation, key: &str, text: &str| Some(SettingsProblem::of_key(&place, key, text));
         if self.single.contains(key) || self.lists.contains(key) || (known.contains(key) && kind == "table") {
             return None;
         }
@@ -236,7 +232,7 @@ impl SettingsReader {
             }
             _ => {}
         }
-        match known.iter().map(|known| (edit_distance(known, unknown), known)).min() {
+        match known.iter().map(|known| (levenshtein(known, unknown), known)).min() {
             Some((1..=2, known)) => problem(place, unknown, &format!("unknown key; did you mean {known}?")),
             _ => problem(place, unknown, "unknown key"),
         }
@@ -248,18 +244,4 @@ fn key_prefixes(key: &str) -> impl Iterator<Item = &str> {
     let outside = |at: usize| key[..at].matches('"').count().is_multiple_of(2);
     let dots = key.match_indices('.').map(|(at, _)| at).filter(move |at| outside(*at));
     dots.chain([key.len()]).map(|at| &key[..at])
-}
-
-fn edit_distance(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (i, a) in from.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, b) in to.iter().enumerate() {
-            let change = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = change.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[to.len()]
 }

@@ -32,11 +32,8 @@ impl Settings {
         if let Some(address) = public {
             let text = format!("is the demo's, which is public, and the service listens on {address}");
             let known = new.demo_secrets().into_iter();
-            problems.extend(known.map(|key| SettingsProblem {
-                place: SettingLocation::File(is.file.clone(), None),
-                key: Some(key),
-                text: text.clone(),
-            }));
+            let place = SettingLocation::File(is.file.clone(), None);
+            problems.extend(known.map(|key| SettingsProblem::of_key(&place, &key, text.as_str())));
         }
         SettingsProblems::from_list(problems)
     }

@@ -7,12 +7,11 @@ use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 
-use super::choices::{LogFormat, StoreUrl};
 use super::origin::SettingsOrigin;
 use super::read::{COUNT, FLAG, MANY, SIZE, SettingsReader, TEXT};
 use super::values::{
-    address, age, any_text, bytes, duration_or_never, entries, flag, header_text, host, key_id, log_format,
-    log_level, long_secret, origin, store_url,
+    LogFormat, StoreUrl, address, age, any_text, bytes, duration_or_never, entries, flag, header_text, host,
+    key_id, log_format, log_level, long_secret, origin, store_url,
 };
 
 /// Declares a section of the settings as a table; `config.toml` says what each key means, and `rules` what must hold

@@ -1,12 +1,37 @@
 //! Parsers from text to typed values. Their errors never quote the value.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 
-use super::choices::{LogFormat, StoreUrl};
+/// The database and its location.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreUrl {
+    /// An SQLite file; a relative path counts from the working directory.
+    Sqlite(PathBuf),
+}
+
+impl fmt::Display for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
+        }
+    }
+}
+
+/// The format of log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Text on a terminal, JSON elsewhere.
+    Auto,
+    /// One JSON object a line.
+    Json,
+    /// Plain text.
+    Text,
+}
 
 /// Longer is a typing error, and would overflow a clock.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
@@ -126,15 +151,9 @@ pub(super) fn log_format(text: &str) -> Result<LogFormat, String> {
 }
 
 pub(super) fn log_level(text: &str) -> Result<LevelFilter, String> {
-    match text {
-        "off" => Ok(LevelFilter::OFF),
-        "error" => Ok(LevelFilter::ERROR),
-        "warn" => Ok(LevelFilter::WARN),
-        "info" => Ok(LevelFilter::INFO),
-        "debug" => Ok(LevelFilter::DEBUG),
-        "trace" => Ok(LevelFilter::TRACE),
-        _ => Err("must be off, error, warn, info, debug or trace".to_owned()),
-    }
+    // The parser also takes numbers and upper case.
+    let level = text.parse().ok().filter(|level: &LevelFilter| level.to_string() == text);
+    level.ok_or_else(|| "must be off, error, warn, info, debug or trace".to_owned())
 }
 
 /// Text for a header or a path, where surrounding white space would be lost.

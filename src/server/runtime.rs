@@ -115,7 +115,7 @@ impl Runtime {
         supervisor::reloading();
         let read = read_again().and_then(|settings| {
             self.in_force.may_become(&settings, &self.listening_at)?;
-            settings.check_places()?;
+            settings.check_database(None)?;
             Ok(settings)
         });
         match read {
