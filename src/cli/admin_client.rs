@@ -1,11 +1,10 @@
 //! A client of the admin listener, for changes that only the running service may make.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Once;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use reqwest::{Client, Method, header};
+use reqwest::{Client, ClientBuilder, Method, RequestBuilder, StatusCode, header, redirect};
 use serde_json::Value;
 use tokio::net::TcpStream;
 
@@ -22,63 +21,64 @@ const WELL_WITHIN: Duration = Duration::from_secs(5);
 const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_secs(1);
 
-pub(super) const ANY_PORT: &str =
-    "server.admin_listen has port 0, which is any free one: set the port with --set";
-
 pub(super) struct AdminClient {
     client: Client,
     base: String,
 }
 
-pub(super) struct AdminResponse {
-    pub(super) status: u16,
+pub(super) struct ServiceAnswer {
+    pub(super) status: StatusCode,
     pub(super) json: Value,
     pub(super) again_in: Option<Duration>,
 }
 
-impl AdminResponse {
+impl ServiceAnswer {
     pub(super) fn refusal(&self) -> String {
-        let said = self.json.pointer("/error/description").and_then(Value::as_str);
-        format!("{} {}", self.status, said.unwrap_or("no reason given"))
+        let why = description(&self.json).unwrap_or("no reason given");
+        format!("{} {why}", self.status.as_u16())
+    }
+
+    /// True if the answer has rollcall's form: an object, with an error code for a failure.
+    pub(super) fn is_own(&self) -> bool {
+        match self.status.as_u16() {
+            ..300 => self.json.is_object(),
+            _ => self.json.pointer("/error/code").is_some_and(Value::is_string),
+        }
     }
 }
 
+/// The error description of an answer.
+pub(super) fn description(answer: &Value) -> Option<&str> {
+    answer.pointer("/error/description")?.as_str()
+}
+
 impl AdminClient {
-    /// # Errors
-    /// The address is unknown, or the database belongs to a newer program.
+    /// Fails if the address is unknown, or the database belongs to a newer program.
     pub(super) fn of(settings: &Settings) -> anyhow::Result<Self> {
         database::refuse_newer(settings)?;
-        let admin = reached_at(settings.server.admin_listen)
-            .ok_or_else(|| CommandError::Usage(ANY_PORT.to_owned()))?;
+        let admin = admin_address(settings)?;
         Self::at(&format!("http://{admin}"))
     }
 
     /// A client for this address.
-    ///
-    /// # Errors
-    /// The HTTP client cannot be created.
     pub(super) fn at(base: &str) -> anyhow::Result<Self> {
-        choose_cryptography();
-        let client = Client::builder().timeout(PATIENCE).no_proxy().tls_certs_only([]);
-        let client = client.build().context("the HTTP client could not be set up")?;
+        let client = client_builder(true).timeout(PATIENCE).build();
+        let client = client.context("the HTTP client could not be set up")?;
         Ok(Self { client, base: base.trim_end_matches('/').to_owned() })
     }
 
     /// Sends an idempotent request, and retries it while the answer is 503.
-    ///
-    /// # Errors
-    /// The service does not answer: [`CommandError::Unavailable`].
     pub(super) async fn ask(
         &self,
         method: Method,
         path: &str,
         body: &Value,
-    ) -> Result<AdminResponse, CommandError> {
+    ) -> Result<ServiceAnswer, CommandError> {
         let mut tries = 1;
         loop {
             let body = body.to_string().into_bytes();
             let answer = self.send(method.clone(), path, "application/json", body).await?;
-            if answer.status != 503 || tries == TRIES {
+            if answer.status != StatusCode::SERVICE_UNAVAILABLE || tries == TRIES {
                 return Ok(answer);
             }
             tries += 1;
@@ -87,10 +87,7 @@ impl AdminClient {
     }
 
     /// Posts lines of JSON, once.
-    ///
-    /// # Errors
-    /// The service does not answer: [`CommandError::Unavailable`].
-    pub(super) async fn post_lines(&self, path: &str, lines: Vec<u8>) -> Result<AdminResponse, CommandError> {
+    pub(super) async fn post_lines(&self, path: &str, lines: Vec<u8>) -> Result<ServiceAnswer, CommandError> {
         self.send(Method::POST, path, "application/x-ndjson", lines).await
     }
 
@@ -100,33 +97,21 @@ impl AdminClient {
         path: &str,
         kind: &str,
         body: Vec<u8>,
-    ) -> Result<AdminResponse, CommandError> {
-        let failed = |error: reqwest::Error| {
-            let why = if error.is_connect() { "is not there" } else { "does not answer" };
-            let base = &self.base;
-            CommandError::Unavailable(format!(
-                "the service {why} at {base} (server.admin_listen): is it running?"
-            ))
-        };
+    ) -> Result<ServiceAnswer, CommandError> {
         let request = self.client.request(method, format!("{}{path}", self.base));
         let request = request.header(header::CONTENT_TYPE, kind).body(body);
-        let answer = request.send().await.map_err(failed)?;
-        let status = answer.status().as_u16();
-        let seconds =
-            answer.headers().get(header::RETRY_AFTER).and_then(|after| after.to_str().ok()?.parse().ok());
-        let again_in = seconds.map(Duration::from_secs);
-        let text = answer.text().await.map_err(failed)?;
-        let json: Value = serde_json::from_str(&text).unwrap_or_default();
+        let place = format!("{} (server.admin_listen): is it running?", self.base);
+        let answer = send(request, &place).await?;
         // A 503 may be of a proxy.
-        if !(is_own(status, &json) || status == 503) {
-            return Err(self.foreign(status));
+        if !(answer.is_own() || answer.status == StatusCode::SERVICE_UNAVAILABLE) {
+            return Err(self.foreign(answer.status));
         }
-        Ok(AdminResponse { status, json, again_in })
+        Ok(answer)
     }
 
     /// The error for an answer of another program.
-    pub(super) fn foreign(&self, status: u16) -> CommandError {
-        CommandError::Unavailable(format!("{} {}", self.base, foreign(status)))
+    pub(super) fn foreign(&self, status: StatusCode) -> CommandError {
+        CommandError::Unavailable(format!("{} {}", self.base, foreign(status.as_u16())))
     }
 
     /// True if the service answers.
@@ -135,9 +120,28 @@ impl AdminClient {
     }
 }
 
-/// True if an answer has rollcall's form: an object, with an error code for a failure.
-fn is_own(status: u16, json: &Value) -> bool {
-    if status < 300 { json.is_object() } else { json.pointer("/error/code").is_some_and(Value::is_string) }
+/// A client that uses no proxy and follows no redirect.
+pub(super) fn client_builder(is_plain: bool) -> ClientBuilder {
+    // An error means that a provider of TLS is installed already.
+    _ = rustls::crypto::ring::default_provider().install_default();
+    let client = Client::builder().redirect(redirect::Policy::none()).no_proxy();
+    // HTTP needs no certificates, and a small container has none.
+    if is_plain { client.tls_certs_only([]) } else { client }
+}
+
+/// Sends a request. The error for a service that does not answer names its place.
+pub(super) async fn send(request: RequestBuilder, place: &str) -> Result<ServiceAnswer, CommandError> {
+    let failed = |error: reqwest::Error| {
+        let why = if error.is_connect() { "is not there" } else { "does not answer" };
+        CommandError::Unavailable(format!("the service {why} at {place}"))
+    };
+    let answer = request.send().await.map_err(failed)?;
+    let status = answer.status();
+    let seconds =
+        answer.headers().get(header::RETRY_AFTER).and_then(|after| after.to_str().ok()?.parse().ok());
+    let text = answer.text().await.map_err(failed)?;
+    let json = serde_json::from_str(&text).unwrap_or_default();
+    Ok(ServiceAnswer { status, json, again_in: seconds.map(Duration::from_secs) })
 }
 
 /// The text for an answer of another program, after its address.
@@ -151,29 +155,25 @@ pub(super) enum Readiness {
     Ready,
     /// It does not, for this reason.
     NotReady(String),
-    /// Another program answers.
-    Foreign(String),
-    /// It does not answer.
-    Silent(String),
+    /// It does not answer, or another program does.
+    Absent(String),
 }
 
 /// Requests `/readyz` of an admin listener. The answer of another program is never repeated.
 pub(super) async fn readiness(at: SocketAddr) -> Readiness {
     let (status, text) = match get(at, "/readyz").await {
         Ok(answer) => answer,
-        Err(why) => return Readiness::Silent(why),
+        Err(why) => return Readiness::Absent(why),
     };
     let json: Value = serde_json::from_str(&text).unwrap_or_default();
-    let why = json.pointer("/error/description").and_then(Value::as_str);
-    match (status, why) {
+    match (status, description(&json)) {
         (200, _) if json["ready"] == true => Readiness::Ready,
         (503, Some(why)) => Readiness::NotReady(why.to_owned()),
-        _ => Readiness::Foreign(foreign(status)),
+        _ => Readiness::Absent(foreign(status)),
     }
 }
 
-/// # Errors
-/// `server.listen` does not accept connections: [`CommandError::Unavailable`].
+/// Fails if `server.listen` does not accept connections.
 pub(super) async fn listens(settings: &Settings) -> Result<(), CommandError> {
     let Some(listen) = reached_at(settings.server.listen) else { return Ok(()) };
     let there = TcpStream::connect(listen).await;
@@ -193,24 +193,23 @@ pub(super) fn reached_at(mut listen: SocketAddr) -> Option<SocketAddr> {
     Some(listen).filter(|listen| listen.port() != 0)
 }
 
-/// Installs the TLS provider of rustls, once per process.
-pub(super) fn choose_cryptography() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        // An error means that a provider is installed already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-    });
+/// The address of the admin listener.
+pub(super) fn admin_address(settings: &Settings) -> Result<SocketAddr, CommandError> {
+    fixed_address("server.admin_listen", settings.server.admin_listen, "set the port with --set")
+}
+
+/// As [`reached_at`], for a listener that must not have port 0.
+pub(super) fn fixed_address(key: &str, listen: SocketAddr, remedy: &str) -> Result<SocketAddr, CommandError> {
+    let why = || CommandError::Usage(format!("{key} has port 0, which is any free one: {remedy}"));
+    reached_at(listen).ok_or_else(why)
 }
 
 /// GETs a path. Returns status and body, or the reason for a failure.
 pub(super) async fn get(from: SocketAddr, path: &str) -> Result<(u16, String), String> {
-    choose_cryptography();
-    // HTTP needs no certificates, and a small container has none.
-    let client = Client::builder().timeout(WELL_WITHIN).no_proxy().tls_certs_only([]).build();
+    let client = client_builder(true).timeout(WELL_WITHIN).build();
     let asked = async {
         let answer = client?.get(format!("http://{from}{path}")).send().await?;
-        let status = answer.status().as_u16();
-        Ok((status, answer.text().await?))
+        Ok((answer.status().as_u16(), answer.text().await?))
     };
     asked.await.map_err(|error: reqwest::Error| match error {
         error if error.is_timeout() => format!("does not answer within {} s", WELL_WITHIN.as_secs()),

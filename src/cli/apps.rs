@@ -7,9 +7,7 @@ use crate::domain::brand::{Name, several_brands};
 use crate::domain::{AppId, View, brands_of};
 
 /// The app of the settings with this id, or their only one.
-///
-/// # Errors
-/// There is no such app, or there are several and none is named.
+/// Fails if there is no such app, or there are several and none is named.
 pub(super) fn of_settings<'a>(
     wanted: Option<&str>,
     apps: &'a [AppSettings],
@@ -25,9 +23,7 @@ pub(super) fn of_settings<'a>(
 }
 
 /// The named app of the settings or of the database, if one is named.
-///
-/// # Errors
-/// Neither has it, or the database cannot be read.
+/// Fails if neither has it.
 pub(super) fn of_database(
     wanted: Option<&str>,
     reader: &mut DirectoryReader,
@@ -46,9 +42,6 @@ pub(super) fn of_database(
 }
 
 /// The same for commands that need an app: the only one of the settings if none is named.
-///
-/// # Errors
-/// As [`of_database`]; or there are several apps and none is named.
 pub(super) fn one_of_database(
     wanted: Option<&str>,
     reader: &mut DirectoryReader,
@@ -61,9 +54,7 @@ pub(super) fn one_of_database(
 }
 
 /// The app user with this `_id` or `userId`; `None` if there is none.
-///
-/// # Errors
-/// The name is a `userId` of several brands, or the database cannot be read.
+/// Fails if the name is a `userId` of several brands.
 pub(super) fn find_app_user(
     reader: &mut DirectoryReader,
     app: &AppId,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use serde_json::json;
 
-use super::task_progress::watched;
+use super::progress::watched;
 use crate::config::{Settings, StoreUrl};
 use crate::directory::users::show_by_id;
 use crate::store::sqlite::{self, Checked, Note, PARTIAL};

@@ -13,14 +13,10 @@ use crate::exit::CommandError;
 /// # Errors
 /// The service does not answer or is not ready; or stdout cannot be written.
 pub async fn run(settings: &Settings) -> anyhow::Result<()> {
-    let listen = settings.server.admin_listen;
-    let listen = admin_client::reached_at(listen)
-        .ok_or_else(|| CommandError::Usage(admin_client::ANY_PORT.to_owned()))?;
+    let listen = admin_client::admin_address(settings)?;
     match admin_client::readiness(listen).await {
         Readiness::Ready => writeln!(std::io::stdout(), "ready").context("the answer could not be printed"),
         Readiness::NotReady(why) => Err(CommandError::Unavailable(format!("not ready: {why}")).into()),
-        Readiness::Foreign(why) | Readiness::Silent(why) => {
-            Err(CommandError::Unavailable(format!("{listen} {why}")).into())
-        }
+        Readiness::Absent(why) => Err(CommandError::Unavailable(format!("{listen} {why}")).into()),
     }
 }

@@ -9,9 +9,7 @@ use crate::directory::{DirectoryReader, open_reader};
 use crate::store::sqlite::{self, OpenError};
 
 /// Opens the file for reading.
-///
-/// # Errors
-/// There is no such file, its schema is newer or older than the one of this program, or it cannot be read.
+/// Fails if there is none, or if its schema is newer or older than this program's.
 pub(super) fn open(settings: &Settings) -> Result<DirectoryReader, OpenError> {
     let StoreUrl::Sqlite(path) = &settings.store.url;
     sqlite::check_log(path)?;
@@ -23,18 +21,12 @@ pub(super) fn open(settings: &Settings) -> Result<DirectoryReader, OpenError> {
 }
 
 /// Refuses a file of a newer program, for commands that use the service rather than the file.
-///
-/// # Errors
-/// A newer program wrote the file.
 pub(super) fn refuse_newer(settings: &Settings) -> Result<(), OpenError> {
     let StoreUrl::Sqlite(path) = &settings.store.url;
     sqlite::refuse_newer_schema(path)
 }
 
 /// The device and inode of the file.
-///
-/// # Errors
-/// The file is missing or inaccessible.
 pub(super) fn file(settings: &Settings) -> Result<(u64, u64), CommandError> {
     let StoreUrl::Sqlite(path) = &settings.store.url;
     let found = path.metadata().map_err(|error| CommandError::Io(format!("{}: {error}", path.display())))?;

@@ -3,18 +3,18 @@
 mod contents;
 mod files;
 mod finding;
-mod listeners;
 
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use jiff::{SignedDuration, Timestamp};
-use serde_json::json;
 
-use crate::config::{Settings, SettingsProblems, StoreUrl};
+use super::admin_client::{self, Readiness};
+use crate::config::{ServerSettings, Settings, SettingsProblems, StoreUrl};
 use crate::directory::verify::journal_holes;
 use crate::exit;
 use crate::ingest::maintenance::READING;
@@ -81,7 +81,7 @@ pub async fn run(
             }
             findings.extend(files::backups(settings, Timestamp::now()));
             findings.extend(files::leftovers(settings));
-            findings.extend(listeners::check_listeners(&settings.server).await);
+            findings.extend(check_listeners(&settings.server).await);
         }
     }
     print(&findings, args.json)?;
@@ -92,15 +92,8 @@ pub async fn run(
 fn print(findings: &[Finding], as_json: bool) -> anyhow::Result<()> {
     let mut text = String::new();
     if as_json {
-        let state = |state| match state {
-            Severity::Fine => "fine",
-            Severity::Warning => "warning",
-            Severity::Wrong => "wrong",
-        };
-        let all = findings.iter().map(|Finding { check, state: how, said, remedy }| {
-            json!({ "check": check, "state": state(*how), "said": said, "remedy": remedy })
-        });
-        text = json!(all.collect::<Vec<_>>()).to_string();
+        // As a value, whose members are sorted.
+        text = serde_json::to_value(findings).context("the findings could not be printed")?.to_string();
     } else {
         for Finding { check, state, said, remedy } in findings {
             let state = match state {
@@ -238,4 +231,42 @@ fn clock(health: &Health, now: Timestamp) -> Finding {
         );
     }
     Finding::fine("clock", "agrees with the journal and with Smooch's dates")
+}
+
+/// Checks the two listeners.
+async fn check_listeners(server: &ServerSettings) -> Vec<Finding> {
+    let public = look("listen", "server.listen", server.listen, ["/webhooks", "/openapi.json"]).await;
+    let admin =
+        look("admin listen", "server.admin_listen", server.admin_listen, ["/readyz", "/metrics"]).await;
+    vec![public, admin]
+}
+
+/// Requests the first path for the state, and the second for the identity: a body that names this program.
+async fn look(check: &'static str, key: &str, listen: SocketAddr, [path, own]: [&str; 2]) -> Finding {
+    let Some(at) = admin_client::reached_at(listen) else {
+        let remedy = "set a fixed port";
+        return Finding::warning(check, format!("{key} has port 0: not checked"), remedy);
+    };
+    let other = |said: String| {
+        Finding::wrong(check, said, format!("something else listens there: stop it, or change {key}"))
+    };
+    match admin_client::get(at, path).await {
+        Ok((503, _)) if path == "/readyz" => match admin_client::readiness(at).await {
+            Readiness::Ready => Finding::fine(check, format!("{at} answers")),
+            Readiness::NotReady(why) => {
+                let remedy = "it is starting, stopping, or cannot store: see its log";
+                Finding::wrong(check, format!("{at} is not ready: {why}"), remedy)
+            }
+            Readiness::Absent(why) => other(format!("{at} {why}")),
+        },
+        Ok((200, _)) => match admin_client::get(at, own).await {
+            Ok((200, text)) if text.contains("rollcall") => Finding::fine(check, format!("{at} answers")),
+            _ => other(format!("{at} answers, but not as rollcall does ({own})")),
+        },
+        Ok((status, _)) => other(format!("{at} answers {status} to GET {path}")),
+        Err(why) => {
+            let remedy = format!("start the service, restart it if it hangs, or correct {key}");
+            Finding::wrong(check, format!("{at} {why}"), remedy)
+        }
+    }
 }

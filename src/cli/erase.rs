@@ -5,9 +5,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use reqwest::{Client, StatusCode, Url, redirect};
+use reqwest::{Client, StatusCode, Url};
 use serde_json::Value;
 
+use super::admin_client::ServiceAnswer;
 use super::progress::Progress;
 use super::{CommandError, admin_client, apps, database, replay};
 use crate::config::{AppSettings, Settings, SigningKey};
@@ -59,18 +60,12 @@ pub async fn run(args: &EraseArgs, settings: &Settings) -> anyhow::Result<ExitCo
     // An erased userId no longer leads to an app user; the receipt names the _ids.
     let mut user = args.user.clone();
     loop {
-        let (status, said) = asked.delete(&["v1", "apps", &app.id, "appusers", &user], &query).await?;
-        let is_own = match status {
-            StatusCode::OK | StatusCode::ACCEPTED => said["erasure"]["_ids"].is_array(),
-            _ => said.pointer("/error/code").is_some(),
-        };
-        if !is_own {
+        let answer = asked.delete(&["v1", "apps", &app.id, "appusers", &user], &query).await?;
+        let (status, said) = (answer.status, &answer.json);
+        if !answer.is_own() || (status.is_success() && !said["erasure"]["_ids"].is_array()) {
             let at = asked.base.origin().ascii_serialization();
-            return Err(CommandError::Unavailable(format!(
-                "{at} {}",
-                admin_client::foreign(status.as_u16())
-            ))
-            .into());
+            let why = admin_client::foreign(status.as_u16());
+            return Err(CommandError::Unavailable(format!("{at} {why}")).into());
         }
         match status {
             StatusCode::OK => {
@@ -99,7 +94,7 @@ pub async fn run(args: &EraseArgs, settings: &Settings) -> anyhow::Result<ExitCo
                 }
             }
             _ => {
-                let why = said.pointer("/error/description").and_then(Value::as_str);
+                let why = admin_client::description(said);
                 let why = why.map(|why| why.replace("`brandId` in the query", "--brand"));
                 bail!("not erased ({status}): {}", why.as_deref().unwrap_or("no reason given"))
             }
@@ -122,39 +117,25 @@ impl<'s> ErasureClient<'s> {
             Some(to) => to.clone(),
             None => {
                 database::refuse_newer(settings)?;
-                let why = "server.listen has port 0, which is any free one: name the service with --to";
-                let listen = admin_client::reached_at(settings.server.listen);
-                let listen = listen.ok_or_else(|| CommandError::Usage(why.to_owned()))?;
+                let (listen, remedy) = (settings.server.listen, "name the service with --to");
+                let listen = admin_client::fixed_address("server.listen", listen, remedy)?;
                 Url::parse(&format!("http://{listen}")).context("server.listen makes no URL: use --to")?
             }
         };
-        admin_client::choose_cryptography();
-        let mut client = Client::builder().timeout(PATIENCE).redirect(redirect::Policy::none()).no_proxy();
-        if base.scheme() == "http" {
-            client = client.tls_certs_only([]);
-        }
+        let client = admin_client::client_builder(base.scheme() == "http").timeout(PATIENCE);
         Ok(Self { client: client.build().context("the HTTP client could not be set up")?, base, key })
     }
 
     /// Sends a DELETE; path segments are percent-encoded.
-    async fn delete(&self, path: &[&str], query: &[(&str, &str)]) -> anyhow::Result<(StatusCode, Value)> {
+    async fn delete(&self, path: &[&str], query: &[(&str, &str)]) -> Result<ServiceAnswer, CommandError> {
         let mut url = self.base.clone();
         url.set_query(None);
         url.query_pairs_mut().extend_pairs(query);
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.clear().extend(path);
         }
-        let failed = |error: reqwest::Error| {
-            let why = if error.is_connect() { "is not there" } else { "does not answer" };
-            let at = self.base.origin().ascii_serialization();
-            CommandError::Unavailable(format!(
-                "the service {why} at {at}: start it, or name another with --to"
-            ))
-        };
-        let asked = self.client.delete(url).basic_auth(&self.key.id, Some(self.key.secret.expose()));
-        let answer = asked.send().await.map_err(failed)?;
-        let status = answer.status();
-        let said = answer.bytes().await.map_err(failed)?;
-        Ok((status, serde_json::from_slice(&said).unwrap_or_default()))
+        let request = self.client.delete(url).basic_auth(&self.key.id, Some(self.key.secret.expose()));
+        let at = self.base.origin().ascii_serialization();
+        admin_client::send(request, &format!("{at}: start it, or name another with --to")).await
     }
 }

@@ -1,15 +1,15 @@
 //! `rollcall export`: the directory as NDJSON, for another rollcall, or as CSV.
 
-mod file;
-mod pages;
 mod subject_access;
 
-use std::io::{self, Write};
-use std::path::PathBuf;
+use std::fs::{self, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::FileTypeExt as _;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use indicatif::{HumanBytes, HumanCount};
 
 use super::progress::Progress;
@@ -17,14 +17,21 @@ use super::{CommandError, apps, database};
 use crate::config::{Settings, StoreUrl};
 use crate::directory::DirectoryReader;
 use crate::directory::export::UserExport;
+use crate::directory::list_page::{ListCursor, ListResult, ScanLimits};
 use crate::domain::AppId;
 use crate::domain::brand::Name;
 use crate::domain::list::Query;
 use crate::http::parse_filter;
 use crate::smooch::{csv, export};
-use crate::store::sqlite::{Note, PARTIAL};
-use file::Target;
-use pages::ExportPages;
+use crate::store::readers::LaneReader as _;
+use crate::store::sqlite::{Note, Output, OutputKind, PARTIAL, PartialFile};
+
+/// App users of a filtered page, and rows read for one.
+const PAGE: usize = 200;
+const LOOKS: usize = 20_000;
+
+/// The files that an export may replace.
+const EXPORT: OutputKind = OutputKind::Text { name: "export", is: is_export };
 
 const HELP: &str = "\
 Reads the database file page by page, beside a running service. Changes made meanwhile may or may not be included; \
@@ -101,7 +108,7 @@ pub fn run(args: &ExportArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
         let user = Name::from(user.as_str()).in_brand(args.brand.as_deref());
         let file = format!("{}\n", subject_access::file(&mut reader, &app, &user)?);
         let mut target = Target::open(args.output.as_deref(), database)?;
-        target.write_all(file.as_bytes()).context("the file could not be written")?;
+        target.out.write_all(file.as_bytes()).context("the file could not be written")?;
         target.finish()?;
         summary(args, "a person", file.len() as u64, began.elapsed());
         return Ok(ExitCode::SUCCESS);
@@ -150,25 +157,62 @@ fn write(
     query: Option<&Query>,
     progress: &mut Progress,
 ) -> anyhow::Result<(u64, u64)> {
-    let (mut users, mut bytes) = (0, 0);
-    let mut put = |text: &[u8]| {
+    let header = if args.format == Format::Csv { csv::header_row() } else { Vec::new() };
+    target.out.write_all(&header).context("the export could not be written")?;
+    let (mut users, mut bytes) = (0, header.len() as u64);
+    let mut put = |app: &AppId, kept: &[UserExport]| -> anyhow::Result<()> {
+        let text = text(args.format, app, kept);
         bytes += text.len() as u64;
-        target.write_all(text).context("the export could not be written")
+        target.out.write_all(&text).context("the export could not be written")?;
+        let shown = kept.iter().filter(|kept| kept.user.is_some()).count() as u64;
+        users += shown;
+        progress.advance(shown);
+        Ok(())
     };
-    if args.format == Format::Csv {
-        put(&csv::header_row())?;
-    }
     for app in apps {
-        let mut pages = ExportPages::of(reader, app, query)?;
-        while let Some(kept) = pages.next(reader)? {
-            put(&text(args.format, app, &kept))?;
-            let shown = kept.iter().filter(|kept| kept.user.is_some()).count() as u64;
-            users += shown;
-            progress.advance(shown);
+        // Changes after this entry are handled by the store.
+        let (begun, mut behind, mut after) = (reader.last_entry_seq()?, None, None);
+        loop {
+            let is_end = if let Some(query) = query {
+                let (kept, next) = filtered(reader, app, query, after.as_ref())?;
+                put(app, &kept)?;
+                after = next;
+                after.is_none()
+            } else {
+                let part = reader.export_part(app, behind.as_ref(), begun)?;
+                put(app, &part.kept)?;
+                behind = part.next;
+                behind.is_none()
+            };
+            if is_end {
+                break;
+            }
         }
     }
     target.finish()?;
     Ok((users, bytes))
+}
+
+/// A page of matching app users and their records, from one snapshot.
+fn filtered(
+    reader: &mut DirectoryReader,
+    app: &AppId,
+    query: &Query,
+    after: Option<&ListCursor>,
+) -> anyhow::Result<(Vec<UserExport>, Option<ListCursor>)> {
+    let bounds = ScanLimits { limit: PAGE, looks: LOOKS };
+    let mut read = Err(anyhow!("the database was not read"));
+    reader.in_one_snapshot(|reader| {
+        read = reader.read_list(app, query, after, bounds).map_err(anyhow::Error::from).and_then(|listed| {
+            let ListResult::Page(page) = listed else {
+                return Err(anyhow!(
+                    "too many changes during the export to continue in this order; start again"
+                ));
+            };
+            Ok((reader.export_users(app, &page.users)?, page.next))
+        });
+    });
+    read
 }
 
 fn text(format: Format, app: &AppId, kept: &[UserExport]) -> Vec<u8> {
@@ -183,4 +227,38 @@ fn text(format: Format, app: &AppId, kept: &[UserExport]) -> Vec<u8> {
             lines.into_bytes()
         }
     }
+}
+
+/// The target of an export: stdout, a pipe, or a file that appears once complete.
+struct Target {
+    out: Box<dyn Write>,
+    part: Option<PartialFile>,
+}
+
+impl Target {
+    /// Fails if the file must not or cannot be written.
+    fn open(name: Option<&Path>, database: &Path) -> anyhow::Result<Self> {
+        let Some(name) = name else { return Ok(Self { out: Box::new(io::stdout()), part: None }) };
+        if fs::metadata(name).is_ok_and(|found| found.file_type().is_fifo()) {
+            let pipe = OpenOptions::new().write(true).open(name);
+            let pipe = pipe.with_context(|| name.display().to_string())?;
+            return Ok(Self { out: Box::new(pipe), part: None });
+        }
+        let part = PartialFile::new(Output::check(name, EXPORT, Some(database))?)?;
+        Ok(Self { out: Box::new(BufWriter::new(part.file())), part: Some(part) })
+    }
+
+    /// Syncs the file and gives it its name.
+    fn finish(mut self) -> anyhow::Result<()> {
+        let Some(part) = self.part else { return self.out.flush().context("stdout") };
+        self.out.flush().context("the export could not be written")?;
+        Ok(part.place()?)
+    }
+}
+
+/// True if this is the start of an export: NDJSON, CSV, or the data of one person.
+fn is_export(head: &[u8]) -> bool {
+    head.starts_with(b"{\"rollcall\":")
+        || head.starts_with(b"{\"app\":\"")
+        || head.starts_with(&csv::header_row())
 }

@@ -12,10 +12,10 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use reqwest::Url;
+use reqwest::{StatusCode, Url};
 use serde_json::{Value, json};
 
-use super::admin_client::{AdminClient, AdminResponse};
+use super::admin_client::{AdminClient, ServiceAnswer, description};
 use super::export::Format;
 use super::progress::Progress;
 use super::replay::payloads::names;
@@ -203,8 +203,8 @@ impl Importer {
         let answer = loop {
             let answer = self.service.post_lines(&self.path, piece.lines.clone()).await;
             let pause = match answer {
-                Ok(answer) if answer.status == 200 => break answer,
-                Ok(answer) if matches!(answer.status, 429 | 503) => {
+                Ok(answer) if answer.status == StatusCode::OK => break answer,
+                Ok(answer) if matches!(answer.status.as_u16(), 429 | 503) => {
                     if began.elapsed() > PATIENCE {
                         let why = answer.refusal();
                         return Err(CommandError::Unavailable(format!(
@@ -215,7 +215,7 @@ impl Importer {
                     answer.again_in.unwrap_or(PAUSE)
                 }
                 Ok(answer) if answer.json.pointer("/error/code") == Some(&json!("app_not_found")) => {
-                    let said = answer.json.pointer("/error/description").and_then(Value::as_str);
+                    let said = description(&answer.json);
                     return Err(CommandError::Usage(said.unwrap_or("there is no such app").to_owned()).into());
                 }
                 Ok(answer) => bail!("{}: the service refuses: {}", piece.places[0], answer.refusal()),
@@ -231,13 +231,14 @@ impl Importer {
     fn counted(
         &self,
         piece: &LineChunk,
-        answer: &AdminResponse,
+        answer: &ServiceAnswer,
         tally: &mut ImportSummary,
     ) -> anyhow::Result<Vec<(PayloadLocation, String)>> {
-        let number = |name: &str| answer.json[name].as_u64().ok_or_else(|| self.service.foreign(200));
+        let number =
+            |name: &str| answer.json[name].as_u64().ok_or_else(|| self.service.foreign(answer.status));
         tally.imported += number("imported")?;
         tally.known += number("known")?;
-        let wrong = answer.json["wrong"].as_array().ok_or_else(|| self.service.foreign(200))?;
+        let wrong = answer.json["wrong"].as_array().ok_or_else(|| self.service.foreign(answer.status))?;
         let place = |line: &Value| piece.places.get(line.as_u64()?.checked_sub(1)? as usize).cloned();
         let wrong = wrong.iter().filter_map(|wrong| {
             Some((place(&wrong["line"])?, wrong["why"].as_str().unwrap_or_default().to_owned()))

@@ -1,26 +1,30 @@
 //! `rollcall journal`: lists, shows and replays journal entries.
 
-mod bodies;
 pub(super) mod filter;
 pub mod replay;
 mod resume;
-pub(super) mod text;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Subcommand;
+use serde_json::{Value, json};
 
 use super::database;
-use super::listing::{ListedItem as _, ShowArgs, print_list, print_members};
+use super::listing::{ListedItem, ShowArgs, print_list, print_members, put_body};
 use crate::config::Settings;
+use crate::directory::DirectoryReader;
+use crate::domain::timestamp::format_ms;
+use crate::domain::{CallMade, SmoochId};
 use crate::ingest::maintenance::reparse_event;
 use crate::smooch::journal_entry::{self, EntryOriginal};
 use crate::store::rows::RowFilter;
-use crate::store::{Entry, Source};
+use crate::store::{self, Entry, Seq, Source};
 use filter::EntryFilter;
-use text::EntryContent;
+
+/// Stands for a body that retention removed.
+const NOT_KEPT: &str = "the body was removed ([retention] of the settings)";
 
 const LIST_HELP: &str = "\
 Reads the database file, beside a running service or without one. Bodies are not shown: see `journal show`.
@@ -97,7 +101,7 @@ fn show(args: &ShowArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     let body = reader.read_bodies(&found, reparse_event)?.swap_remove(0).1;
     let mut out = io::stdout().lock();
     if args.body {
-        let body = match text::original_content(entry, &body) {
+        let body = match original_content(entry, &body) {
             EntryContent::Nothing(why) => anyhow::bail!("entry {}: {why}", args.seq),
             EntryContent::Body(body) => body.to_vec(),
             EntryContent::Call(call) => call.body.unwrap_or_default().into_bytes(),
@@ -106,23 +110,26 @@ fn show(args: &ShowArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     } else if args.json {
         let mut value = entry.to_json();
         match entry.source {
-            _ if body.is_empty() => value["body"] = serde_json::Value::Null,
-            Source::Webhook => text::put_body(&mut value, &body),
+            _ if body.is_empty() => value["body"] = Value::Null,
+            Source::Webhook => put_body(&mut value, &body),
             source => {
                 let is_call = source == Source::Api;
                 let original =
                     EntryOriginal::of_decided(&body, is_call).with_content(&body, is_call).with_facts(&body);
-                text::add_members(&mut value, &original).context("reading what was decided")?;
+                let members = serde_json::to_value(&original).context("reading what was decided")?;
+                if let (Value::Object(all), Value::Object(more)) = (&mut value, members) {
+                    all.extend(more);
+                }
             }
         }
         writeln!(out, "{value}")?;
     } else {
-        let told = text::original_content(entry, &body);
+        let told = original_content(entry, &body);
         print_members(&mut out, entry)?;
         match told {
             EntryContent::Call(call) => {
-                writeln!(out, "call      {}", text::call(&call))?;
-                writeln!(out, "key       {}", text::key(&call))?;
+                writeln!(out, "call      {}", call_line(&call))?;
+                writeln!(out, "key       {}", key_line(&call))?;
                 writeln!(out, "\n{}", call.body.as_deref().unwrap_or("(no body)"))?;
             }
             EntryContent::Body(body) => {
@@ -137,4 +144,90 @@ fn show(args: &ShowArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     }
     out.flush()?;
     Ok(ExitCode::SUCCESS)
+}
+
+impl ListedItem for Entry {
+    const HEADING: &'static str =
+        "     SEQ  RECEIVED                  SOURCE   TRIGGER                         OUTCOME  APP  USERS";
+    const NO_MATCH: &'static str = "no entry matches";
+
+    fn read_page(reader: &mut DirectoryReader, wanted: &RowFilter, limit: usize) -> store::Result<Vec<Self>> {
+        reader.find_entries(wanted, limit)
+    }
+
+    fn seq(&self) -> Seq {
+        self.seq
+    }
+
+    fn to_line(&self) -> String {
+        let users = match users(self) {
+            users if users.is_empty() => "-".to_owned(),
+            users => users.join(","),
+        };
+        format!(
+            "{:>8}  {}  {:<7}  {:<30}  {:<7}  {}  {users}",
+            self.seq,
+            format_ms(self.received),
+            self.source.as_str(),
+            self.trigger,
+            self.outcome.as_str(),
+            self.app,
+        )
+    }
+
+    fn to_json(&self) -> Value {
+        let mut value = json!({
+            "seq": self.seq,
+            "app": self.app.as_str(),
+            "source": self.source.as_str(),
+            "received": format_ms(self.received),
+            "trigger": &*self.trigger,
+            "outcome": self.outcome.as_str(),
+            "users": users(self),
+        });
+        if let Some(micros) = self.event_time {
+            value["time"] = format_ms(micros.div_euclid(1000)).into();
+        }
+        value
+    }
+}
+
+fn users(entry: &Entry) -> Vec<&str> {
+    entry.users.iter().map(|(id, _)| id.as_str()).filter(|id| *id != SmoochId::APP).collect()
+}
+
+enum EntryContent<'b> {
+    Body(&'b [u8]),
+    Call(CallMade),
+    Nothing(String),
+}
+
+fn original_content<'b>(entry: &Entry, body: &'b [u8]) -> EntryContent<'b> {
+    if body.is_empty() {
+        return EntryContent::Nothing(NOT_KEPT.to_owned());
+    }
+    if entry.source == Source::Webhook {
+        return EntryContent::Body(body);
+    }
+    let call = CallMade::of(body).filter(|call| entry.source == Source::Api && !call.erased);
+    call.map_or_else(
+        || EntryContent::Nothing(journal_entry::note(body, entry.source == Source::Api).to_owned()),
+        EntryContent::Call,
+    )
+}
+
+fn call_line(call: &CallMade) -> String {
+    format!("{} {}", call.method, call.path.as_deref().unwrap_or_default())
+}
+
+fn key_line(call: &CallMade) -> String {
+    let scope = match &call.user_id {
+        Some(user_id) => format!("scope {} of {user_id:?}", call.scope),
+        None => format!("scope {}", call.scope),
+    };
+    match &call.key {
+        Some(key) => format!("{key}, {scope}"),
+        None if call.scope == "appToken" => format!("none: made with the app token ({scope})"),
+        None => format!("none ({scope})"),
+    }
 }

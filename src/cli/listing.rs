@@ -3,6 +3,8 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::Value;
 
 use crate::directory::DirectoryReader;
@@ -39,9 +41,6 @@ pub struct ShowArgs {
 }
 
 /// Prints at most `limit` items, or all for 0, as lines or as JSON. Returns the exit code: 0.
-///
-/// # Errors
-/// The database cannot be read, or stdout cannot be written.
 pub(super) fn print_list<I: ListedItem>(
     reader: &mut DirectoryReader,
     mut wanted: RowFilter,
@@ -88,4 +87,12 @@ pub(super) fn print_members(out: &mut impl Write, item: &impl ListedItem) -> io:
         writeln!(out, "{name:<9} {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned))?;
     }
     Ok(())
+}
+
+/// Adds a body to a JSON object: as text if it is UTF-8, else in base64.
+pub(super) fn put_body(value: &mut Value, body: &[u8]) {
+    match std::str::from_utf8(body) {
+        Ok(text) => value["body"] = text.into(),
+        Err(_) => value["bodyBase64"] = BASE64.encode(body).into(),
+    }
 }

@@ -19,8 +19,22 @@ pub mod rebuild;
 pub mod replay;
 pub mod restore;
 pub mod tail;
-mod task_progress;
 pub mod token;
 pub mod verify;
 
+use anyhow::Context as _;
+use tokio::signal::unix::{SignalKind, signal};
+
 use crate::exit::CommandError;
+
+/// Listens for Ctrl-C and SIGTERM. The future resolves with the first.
+fn end_signal() -> anyhow::Result<impl Future<Output = ()>> {
+    let mut interrupt = signal(SignalKind::interrupt()).context("listening for Ctrl-C")?;
+    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}

@@ -1,10 +1,14 @@
 //! Progress on stderr: a bar on a terminal, elsewhere a line every few seconds.
 
 use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use indicatif::{HumanCount, ProgressBar, ProgressState, ProgressStyle};
+
+use crate::config::Settings;
+use crate::store::sqlite::{FileTask, TaskStage};
 
 /// Between two ticks of a spinner.
 const SPIN: Duration = Duration::from_millis(100);
@@ -23,9 +27,6 @@ pub(super) struct Progress {
 
 impl Progress {
     /// A task with this many steps, if known; `steps` is called only if a bar is shown.
-    ///
-    /// # Errors
-    /// The bar cannot be drawn.
     pub(super) fn new(steps: impl FnOnce() -> Option<u64>, name: &'static str) -> anyhow::Result<Self> {
         let now = Instant::now();
         let bar = ProgressBar::no_length();
@@ -37,9 +38,6 @@ impl Progress {
     }
 
     /// The same for a task with data on stdout: on a terminal, it shows no progress.
-    ///
-    /// # Errors
-    /// The bar cannot be drawn.
     pub(super) fn beside_data(
         steps: impl FnOnce() -> Option<u64>,
         name: &'static str,
@@ -85,9 +83,6 @@ impl Progress {
     }
 
     /// Begins another task with this many steps; 0 is unknown.
-    ///
-    /// # Errors
-    /// The bar cannot be drawn.
     pub(super) fn begin(&mut self, name: &'static str, steps: u64) -> anyhow::Result<()> {
         self.name = name;
         self.steps = Some(steps).filter(|steps| *steps > 0);
@@ -111,15 +106,40 @@ impl Progress {
     }
 
     /// Prints a line of data on stdout without disturbing the bar.
-    ///
-    /// # Errors
-    /// Stdout cannot be written.
     pub(super) fn print(&self, line: &str) -> io::Result<()> {
         self.bar.suspend(|| writeln!(io::stdout(), "{line}"))
     }
 
     pub(super) fn finish(self) {
         self.bar.finish_and_clear();
+    }
+}
+
+/// Runs a long task of the store and shows its progress.
+pub(super) fn watched<T>(
+    settings: &Settings,
+    work: impl FnOnce(&mut FileTask<'_>) -> T,
+) -> anyhow::Result<T> {
+    let (mut progress, mut now) = (Progress::new(|| None, word(TaskStage::Copying))?, None);
+    let mut told = |stage, done, of| {
+        if now.replace(stage) != Some(stage) {
+            // The bar could be drawn before.
+            _ = progress.begin(word(stage), of);
+        }
+        progress.reach(done);
+    };
+    let wal_limit = settings.store.wal_limit;
+    let ended = work(&mut FileTask { progress: &mut told, stop: Arc::default(), wal_limit });
+    progress.finish();
+    Ok(ended)
+}
+
+fn word(stage: TaskStage) -> &'static str {
+    match stage {
+        TaskStage::Copying => "pages copied",
+        TaskStage::Checking => "steps of checking every page",
+        TaskStage::Summing => "app users read",
+        TaskStage::Comparing => "rows of derived tables compared",
     }
 }
 

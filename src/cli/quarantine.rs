@@ -10,12 +10,12 @@ use serde_json::{Value, json};
 
 use super::admin_client::AdminClient;
 use super::journal::filter::EntryRange;
-use super::journal::text;
-use super::listing::{ListedItem, PAGE, ShowArgs, print_list, print_members};
+use super::listing::{ListedItem, PAGE, ShowArgs, print_list, print_members, put_body};
 use super::progress::Progress;
 use super::{CommandError, apps, database};
 use crate::config::Settings;
 use crate::directory::DirectoryReader;
+use crate::domain::timestamp::format_ms;
 use crate::store::rows::RowFilter;
 use crate::store::tables::QuarantinedSummary;
 use crate::store::{self, Seq};
@@ -144,12 +144,12 @@ impl ListedItem for QuarantinedSummary {
 
     fn to_line(&self) -> String {
         let Self { seq, app, received, reason, detail, bytes } = self;
-        let received = text::time(*received);
+        let received = format_ms(*received);
         format!("{seq:>8}  {received}  {bytes:>8}  {reason:<16}  {app}  {detail}")
     }
 
     fn to_json(&self) -> Value {
-        json!({ "seq": self.seq, "app": self.app.as_str(), "received": text::time(self.received),
+        json!({ "seq": self.seq, "app": self.app.as_str(), "received": format_ms(self.received),
                 "reason": self.reason, "detail": self.detail, "bytes": self.bytes })
     }
 }
@@ -177,7 +177,7 @@ fn show(args: &ShowArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     } else if args.json {
         let mut value = held.to_json();
         value["headers"] = found.headers.lines().collect();
-        text::put_body(&mut value, &found.body);
+        put_body(&mut value, &found.body);
         writeln!(out, "{value}")?;
     } else {
         print_members(&mut out, &held)?;
@@ -224,7 +224,7 @@ impl QuarantineAction {
         for seq in seqs {
             let path = format!("/quarantine/{seq}{}", self.path);
             let answer = service.ask(self.method.clone(), &path, &json!({})).await?;
-            match answer.status {
+            match answer.status.as_u16() {
                 200 if answer.json["unusable"].as_u64().unwrap_or(0) > 0 => {
                     let (reason, detail) = (&answer.json["reason"], &answer.json["detail"]);
                     let [reason, detail] = [reason, detail].map(|value| value.as_str().unwrap_or_default());
@@ -232,7 +232,7 @@ impl QuarantineAction {
                     self.count[1] += 1;
                 }
                 200 if self.is_done(&answer.json) => self.count[0] += 1,
-                200 => return Err(service.foreign(200).into()),
+                200 => return Err(service.foreign(answer.status).into()),
                 404 => {
                     progress.say(&format!("{seq}: not in quarantine"));
                     self.count[2] += 1;

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use super::CommandError;
 use super::progress::Progress;
 use crate::config::Settings;
-use driver::{PayloadSink, PostArgs, ReplaySource};
+use driver::{PayloadSink, PostArgs};
 use payloads::{PayloadSource, PayloadSources, names};
 use post::SignedPayload;
 use sign::Signer;
@@ -70,8 +70,18 @@ pub async fn run(args: &ReplayArgs, settings: &Settings) -> anyhow::Result<ExitC
     let repeat = args.repeat.get();
     let count = || Some(payloads::count(&sources)? * u64::from(repeat));
     let progress = Progress::new(count, "payloads")?;
-    let source = RecordedPayloads { sources, signer, repeat };
-    let mut replayed = posting.replay(poster, source, progress, |_, progress| progress.advance(1)).await?;
+    let read = move |sink: &PayloadSink| {
+        for source in (0..repeat).flat_map(|_| &sources) {
+            payloads::read(source, &mut |place, body| {
+                let signed = body.and_then(|body| Ok((signer.sign(&body)?, body)));
+                sink.put(match signed {
+                    Ok((headers, body)) => Ok(SignedPayload { place, body, headers }),
+                    Err(why) => Err(PostOutcome::NotSent { place, why }),
+                });
+            });
+        }
+    };
+    let mut replayed = posting.replay(poster, read, progress, |_, progress| progress.advance(1)).await?;
     replayed.tally.passed_over = passed_over;
     anyhow::ensure!(
         !replayed.tally.is_empty(),
@@ -80,34 +90,4 @@ pub async fn run(args: &ReplayArgs, settings: &Settings) -> anyhow::Result<ExitC
     );
     posting.print_summary(&replayed)?;
     Ok(if replayed.tally.all_well() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// Payloads in files, in rounds.
-struct RecordedPayloads {
-    sources: Vec<PayloadSource>,
-    signer: Signer,
-    repeat: u32,
-}
-
-impl ReplaySource for RecordedPayloads {
-    type End = ();
-
-    fn read(self, sink: &PayloadSink) {
-        for _ in 0..self.repeat {
-            read_round(&self.sources, &self.signer, sink);
-        }
-    }
-}
-
-/// Reads and signs all payloads once.
-fn read_round(sources: &[PayloadSource], signer: &Signer, sink: &PayloadSink) {
-    for source in sources {
-        payloads::read(source, &mut |place, body| {
-            let signed = body.and_then(|body| Ok((signer.sign(&body)?, body)));
-            sink.put(match signed {
-                Ok((headers, body)) => Ok(SignedPayload { place, body, headers }),
-                Err(why) => Err(PostOutcome::NotSent { place, why }),
-            });
-        });
-    }
 }

@@ -4,12 +4,11 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
-use tokio::signal::unix::{SignalKind, signal};
+use anyhow::bail;
 
-use super::database;
 use super::journal::filter::{EntryFilter, FutureEntries, unknown_user};
 use super::listing::{ListedItem as _, PAGE};
+use super::{database, end_signal};
 use crate::clock::now_ms;
 use crate::config::Settings;
 
@@ -50,8 +49,7 @@ pub async fn run(args: &TailArgs, settings: &Settings) -> anyhow::Result<ExitCod
     let found = database::file(settings);
     let mut reader = database::open(settings)?;
     let opened = found?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("listening for Ctrl-C")?;
-    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+    let mut ended = std::pin::pin!(end_signal()?);
     let mut version = reader.data_version()?;
     let mut after = if args.filter.has_since() { 0 } else { reader.last_entry_seq()? };
     let (mut left, mut said) = (args.count.unwrap_or(u64::MAX), false);
@@ -99,8 +97,7 @@ pub async fn run(args: &TailArgs, settings: &Settings) -> anyhow::Result<ExitCod
         after = after.max(last);
         loop {
             tokio::select! {
-                _ = interrupt.recv() => return Ok(ExitCode::SUCCESS),
-                _ = terminate.recv() => return Ok(ExitCode::SUCCESS),
+                () = &mut ended => return Ok(ExitCode::SUCCESS),
                 () = tokio::time::sleep(LOOK) => {}
             }
             if database::file(settings).ok() != Some(opened) {

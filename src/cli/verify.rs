@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use serde_json::json;
 
 use super::backup::print;
-use super::task_progress::watched;
+use super::progress::watched;
 use crate::config::{Settings, StoreUrl};
 use crate::directory::verify::verify;
 use crate::ingest::maintenance::READING;

@@ -1,8 +1,10 @@
 //! The result of a check.
 
 use jiff::SignedDuration;
+use serde::Serialize;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub(super) enum Severity {
     Fine,
     /// May go wrong, or is a choice of the operator.
@@ -11,7 +13,7 @@ pub(super) enum Severity {
 }
 
 /// The check, its result and a remedy.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Finding {
     pub(super) check: &'static str,
     pub(super) state: Severity,

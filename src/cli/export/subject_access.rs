@@ -22,9 +22,7 @@ use crate::store::{CompactionPoint, Entry};
 const PIECE: usize = 500;
 
 /// All stored data of a person.
-///
-/// # Errors
-/// There is no such app user, the journal has lost one of its bodies, or the database cannot be read.
+/// Fails if there is no such app user, or the journal has lost one of its bodies.
 pub(super) fn file(reader: &mut DirectoryReader, app: &AppId, user: &Name) -> anyhow::Result<Value> {
     let Some(view) = apps::find_app_user(reader, app, user)? else {
         bail!("there is no app user with this _id or userId in the app {app}")

@@ -15,7 +15,7 @@ use crate::store::rows::RowFilter;
 
 /// The common filters of commands on journal entries. An entry must match all.
 #[derive(Clone, Debug, Default, clap::Args)]
-pub(in crate::cli) struct EntryFilter {
+pub(crate) struct EntryFilter {
     /// Only entries of this app, by its id
     #[arg(long, value_name = "ID")]
     app: Option<String>,
@@ -35,7 +35,7 @@ pub(in crate::cli) struct EntryFilter {
 
 /// A range of entries.
 #[derive(Clone, Debug, Default, clap::Args)]
-pub(in crate::cli) struct EntryRange {
+pub(crate) struct EntryRange {
     /// First entry: a number, or the time it was received, such as 2026-03-01T08:00:00Z, a date (midnight
     /// UTC), or a time ago such as 2h
     #[arg(long, value_name = "SEQ|TIME|AGO", value_parser = moment)]
@@ -46,7 +46,7 @@ pub(in crate::cli) struct EntryRange {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(in crate::cli) enum EntryBound {
+pub(crate) enum EntryBound {
     Entry(Seq),
     /// In ms since 1970.
     Received(i64),
@@ -68,15 +68,13 @@ fn moment(text: &str) -> Result<EntryBound, String> {
 }
 
 impl EntryRange {
-    pub(in crate::cli) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.since.is_none() && self.until.is_none()
     }
 
     /// Narrows a query to this range.
-    ///
-    /// # Errors
-    /// It ends before it begins.
-    pub(in crate::cli) fn narrow(&self, wanted: &mut RowFilter) -> Result<(), CommandError> {
+    /// Fails if it ends before it begins.
+    pub(crate) fn narrow(&self, wanted: &mut RowFilter) -> Result<(), CommandError> {
         let backwards = match (self.since, self.until) {
             (Some(EntryBound::Entry(since)), Some(EntryBound::Entry(until))) => since > until,
             (Some(EntryBound::Received(since)), Some(EntryBound::Received(until))) => since > until,
@@ -100,12 +98,12 @@ impl EntryRange {
 }
 
 impl EntryFilter {
-    pub(in crate::cli) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.app.is_none() && self.user.is_none() && self.trigger.is_none() && self.span.is_empty()
     }
 
     /// A description that identifies the filter. Times are left out, since "ago" changes with every run.
-    pub(in crate::cli) fn describe(&self) -> String {
+    pub(crate) fn describe(&self) -> String {
         let moment = |moment: EntryBound| match moment {
             EntryBound::Entry(seq) => format!("entry {seq}"),
             EntryBound::Received(_) => "a time".to_owned(),
@@ -123,15 +121,13 @@ impl EntryFilter {
         said.into_iter().flatten().collect()
     }
 
-    pub(in crate::cli) fn has_since(&self) -> bool {
+    pub(crate) fn has_since(&self) -> bool {
         self.span.since.is_some()
     }
 
     /// The matching entries, for an app user by the present merges.
-    ///
-    /// # Errors
-    /// The app of the app user is ambiguous, there is no such app user, or the file cannot be read.
-    pub(in crate::cli) fn wanted(
+    /// Fails if there is no such app user, or its app is ambiguous.
+    pub(crate) fn wanted(
         &self,
         reader: &mut DirectoryReader,
         settings: &Settings,
@@ -166,7 +162,7 @@ impl EntryFilter {
 
     /// The same for future entries. The app user is resolved by the present merges, or taken as an `_id` if it
     /// is still unknown.
-    pub(in crate::cli) fn coming(
+    pub(crate) fn coming(
         &self,
         reader: &mut DirectoryReader,
         settings: &Settings,
@@ -186,14 +182,14 @@ impl EntryFilter {
     }
 }
 
-pub(in crate::cli) struct FutureEntries {
-    pub(in crate::cli) wanted: RowFilter,
+pub(crate) struct FutureEntries {
+    pub(crate) wanted: RowFilter,
     /// Only entries about one of these.
-    pub(in crate::cli) users: Option<BTreeSet<SmoochId>>,
+    pub(crate) users: Option<BTreeSet<SmoochId>>,
     /// The app, if the app user is still unknown.
-    pub(in crate::cli) unknown: Option<AppId>,
+    pub(crate) unknown: Option<AppId>,
 }
 
-pub(in crate::cli) fn unknown_user(app: &AppId) -> anyhow::Error {
+pub(crate) fn unknown_user(app: &AppId) -> anyhow::Error {
     anyhow!("the app {app} has no app user with that _id or userId")
 }

@@ -12,20 +12,27 @@ use anyhow::Context as _;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::bodies::JournalBodies;
 use super::filter::EntryFilter;
 use super::resume::{Resume, ResumePoint};
+use crate::cli::listing::PAGE;
 use crate::cli::progress::Progress;
-use crate::cli::replay::driver::PostArgs;
+use crate::cli::replay::driver::{PayloadSink, PostArgs};
+use crate::cli::replay::payloads::{NotSent, PayloadLocation};
+use crate::cli::replay::post::SignedPayload;
 use crate::cli::replay::sign::Signer;
-use crate::cli::replay::summary::ReplaySummary;
+use crate::cli::replay::summary::{PostOutcome, ReplaySummary};
 use crate::cli::{CommandError, admin_client, database};
 use crate::config::{Settings, StoreUrl};
-use crate::directory::DirectoryReader;
-use crate::store::Seq;
+use crate::directory::{DirectoryReader, journal::BatchBody};
+use crate::ingest::maintenance::reparse_event;
 use crate::store::rows::RowFilter;
+use crate::store::{self, Entry, Seq, Source};
 
 const WRITE_INTERVAL: Duration = Duration::from_secs(1);
+/// Entries whose bodies are read at once.
+const AT_ONCE: usize = 64;
+const OWN: &str = "made through our own API";
+const REDUCED: &str = "reduced by an erasure";
 
 pub(super) const HELP: &str = "\
 Each body is posted once, byte for byte, however many of its events are selected, with the first secret of its app \
@@ -101,7 +108,8 @@ pub async fn run(args: &JournalReplayArgs, settings: &Settings) -> anyhow::Resul
     let (from, to) = (bodies.wanted.from, bodies.wanted.to);
     let progress = Progress::new(|| Some((to + 1).saturating_sub(from)), "journal entries")?;
     let mut written = Instant::now();
-    let replayed = args.posting.replay(poster, bodies, progress, |outcome, progress| {
+    let read = move |sink: &PayloadSink| bodies.read_each(&|request| sink.put(request));
+    let replayed = args.posting.replay(poster, read, progress, |outcome, progress| {
         point.complete(outcome);
         progress.reach(point.seq().saturating_sub(from));
         if written.elapsed() > WRITE_INTERVAL {
@@ -168,8 +176,7 @@ fn select_bodies(
     Ok(JournalBodies { reader, wanted, signer, is_named, point, stop: Arc::default() })
 }
 
-/// # Errors
-/// The journal has no selected entry, or retention removed the first one.
+/// Fails if the journal has no selected entry, or retention removed the first one.
 fn check_selection(reader: &mut DirectoryReader, wanted: &RowFilter, from: Seq) -> anyhow::Result<()> {
     let (oldest, last) = (reader.compaction_point()?.oldest, reader.last_entry_seq()?);
     let has = match last {
@@ -212,4 +219,88 @@ fn stop_on_signal(stop: &Arc<AtomicBool>) -> anyhow::Result<()> {
         }
     });
     Ok(())
+}
+
+/// The webhook bodies of the selected entries.
+struct JournalBodies {
+    reader: DirectoryReader,
+    wanted: RowFilter,
+    signer: Signer,
+    /// One entry was selected by its number.
+    is_named: bool,
+    /// The entry that a stopped replay continues from.
+    point: Arc<ResumePoint>,
+    /// Set to stop reading.
+    stop: Arc<AtomicBool>,
+}
+
+impl JournalBodies {
+    /// Calls `put` with each. Returns true if it was stopped before the end.
+    fn read_each(mut self, put: &dyn Fn(Result<SignedPayload, PostOutcome>)) -> store::Result<bool> {
+        let mut before = None;
+        loop {
+            let page = self.reader.find_entries(&self.wanted, PAGE)?;
+            let Some(last) = page.last() else { return Ok(false) };
+            self.wanted.continue_after(last.seq);
+            for few in page.chunks(AT_ONCE) {
+                for (entry, body) in few.iter().zip(self.bodies(few)?) {
+                    if self.stop.load(Ordering::Relaxed) {
+                        return Ok(true);
+                    }
+                    if let Some(why) = no_webhook(entry) {
+                        put(Err(self.passed_over(entry, why)));
+                    } else if let Some((batch, body)) = body {
+                        if body.is_empty() {
+                            put(Err(not_sent(entry, NotSent::NotKept)));
+                        } else if before.replace((batch, entry.body)) != Some((batch, entry.body)) {
+                            self.point.begin(entry.seq);
+                            put(self.request(entry, &body));
+                        }
+                    } else {
+                        put(Err(not_sent(entry, NotSent::Damaged)));
+                    }
+                    self.point.pass(entry.seq);
+                }
+            }
+        }
+    }
+
+    /// The bodies of these entries; `None` for a missing or damaged one.
+    fn bodies(&mut self, few: &[Entry]) -> store::Result<Vec<Option<BatchBody>>> {
+        match self.reader.read_bodies(few, reparse_event) {
+            Err(store::Error::Hole(_)) if few.len() > 1 => {
+                few.chunks(1).map(|one| Ok(self.bodies(one)?.pop().flatten())).collect()
+            }
+            Err(store::Error::Hole(_)) => Ok(vec![None]),
+            bodies => Ok(bodies?.into_iter().map(Some).collect()),
+        }
+    }
+
+    fn passed_over(&self, entry: &Entry, why: &'static str) -> PostOutcome {
+        if self.is_named { not_sent(entry, NotSent::NoWebhook(why)) } else { PostOutcome::PassedOver { why } }
+    }
+
+    fn request(&self, entry: &Entry, body: &[u8]) -> Result<SignedPayload, PostOutcome> {
+        match self.signer.sign_as(entry.app.as_str(), body) {
+            Ok(headers) => Ok(SignedPayload { place: named(entry), body: body.to_vec(), headers }),
+            Err(why) => Err(not_sent(entry, why)),
+        }
+    }
+}
+
+fn named(entry: &Entry) -> PayloadLocation {
+    PayloadLocation { file: "journal".into(), line: Some(entry.seq) }
+}
+
+fn not_sent(entry: &Entry, why: NotSent) -> PostOutcome {
+    PostOutcome::NotSent { place: named(entry), why }
+}
+
+/// The reason why an entry is no original webhook, if so.
+fn no_webhook(entry: &Entry) -> Option<&'static str> {
+    match entry.source {
+        Source::Webhook => None,
+        Source::Api => Some(OWN),
+        Source::Reduced => Some(REDUCED),
+    }
 }

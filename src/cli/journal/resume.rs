@@ -24,8 +24,7 @@ pub(super) struct Resume {
 }
 
 impl Resume {
-    /// # Errors
-    /// The path is another file, or must not be written.
+    /// Fails if the path is another file, or must not be written.
     pub(super) fn at(path: &Path, meant: String, database: &Path) -> anyhow::Result<Self> {
         let output = Output::check(path, KIND, Some(database)).map_err(|refusal| match refusal {
             OutputError::Other { .. } => no_place(path).into(),
@@ -35,9 +34,7 @@ impl Resume {
     }
 
     /// The next entry, if the file exists.
-    ///
-    /// # Errors
-    /// It is of another selection or target, or cannot be read.
+    /// Fails if it is of another selection or target.
     pub(super) fn read(&self, meant: RangeInclusive<Seq>) -> Result<Option<Seq>, CommandError> {
         let text = match std::fs::read_to_string(&self.path) {
             Ok(text) if text.trim().is_empty() => return Ok(None),
@@ -67,9 +64,6 @@ impl Resume {
     }
 
     /// Replaces the file atomically.
-    ///
-    /// # Errors
-    /// The file cannot be written.
     pub(super) fn write(&self, seq: Seq) -> anyhow::Result<()> {
         let part = PartialFile::new(self.output.clone())?;
         write!(part.file(), "{seq}\n{}", self.meant).context("the resume file could not be written")?;

@@ -16,73 +16,61 @@ use tokio::task::JoinSet;
 use super::post::{Poster, SignedPayload};
 use super::sign;
 use super::summary::{PostOutcome, ReplaySummary};
+use crate::cli::admin_client;
 use crate::cli::progress::Progress;
-use crate::cli::{CommandError, admin_client};
 use crate::config::{self, Settings};
 
-/// A source of signed payloads.
-pub(in crate::cli) trait ReplaySource: Send + 'static {
-    /// The result of reading it to its end.
-    type End: Send + 'static;
-
-    /// Puts every payload into the sink. Runs on a thread of its own.
-    fn read(self, sink: &PayloadSink) -> Self::End;
-}
-
 /// A completed replay.
-pub(in crate::cli) struct Replayed<E> {
-    pub(in crate::cli) tally: ReplaySummary,
-    pub(in crate::cli) took: Duration,
-    pub(in crate::cli) end: E,
+pub(crate) struct Replayed<E> {
+    pub(crate) tally: ReplaySummary,
+    pub(crate) took: Duration,
+    pub(crate) end: E,
 }
 
 /// Options of posting.
 #[derive(Clone, Debug, clap::Args)]
-pub(in crate::cli) struct PostArgs {
+pub(crate) struct PostArgs {
     /// The target, http or https; by default /webhooks at server.listen of the settings
     #[arg(long, value_name = "URL", value_parser = target)]
-    pub(in crate::cli) to: Option<Url>,
+    pub(crate) to: Option<Url>,
     /// Signature: the secret itself as X-API-Key, as Smooch does; an HMAC-SHA256 of the body as
     /// X-Hub-Signature-256; or Standard Webhooks with webhook-id, webhook-timestamp and webhook-signature, or
     /// with Svix's names of these
     #[arg(long, value_enum, default_value = "api-key")]
-    pub(in crate::cli) sign: sign::SignatureScheme,
+    pub(crate) sign: sign::SignatureScheme,
     /// Requests a second at most; by default unlimited
     #[arg(long, value_name = "N")]
-    pub(in crate::cli) rate: Option<NonZeroU32>,
+    pub(crate) rate: Option<NonZeroU32>,
     /// Concurrent requests, 1 to 1024; 1 preserves the order of the payloads
     #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub(in crate::cli) concurrency: u16,
+    pub(crate) concurrency: u16,
     /// Time limit of a request; Smooch waits 20s
     #[arg(long, value_name = "DURATION", default_value = "20s", value_parser = config::duration)]
-    pub(in crate::cli) timeout: Duration,
+    pub(crate) timeout: Duration,
     /// Print the summary as JSON
     #[arg(long)]
-    pub(in crate::cli) json: bool,
+    pub(crate) json: bool,
 }
 
 impl PostArgs {
-    /// # Errors
-    /// The target is unknown, or https without certificates.
-    pub(in crate::cli) fn poster(&self, settings: &Settings) -> anyhow::Result<Poster> {
+    /// Fails if the target is unknown, or https without certificates.
+    pub(crate) fn poster(&self, settings: &Settings) -> anyhow::Result<Poster> {
         let target = self.to.clone().map_or_else(|| default_target(settings.server.listen), Ok)?;
         Poster::new(target, self.timeout, self.rate)
     }
 
-    /// Posts the payloads of a source. Prints the first failures; calls `each` with every outcome.
-    ///
-    /// # Errors
-    /// The source has panicked.
-    pub(in crate::cli) async fn replay<S: ReplaySource>(
+    /// Posts the payloads that `read` puts into the sink, on a thread of its own. Prints the first failures; calls
+    /// `each` with every outcome.
+    pub(crate) async fn replay<E: Send + 'static>(
         &self,
         poster: Poster,
-        source: S,
+        read: impl FnOnce(&PayloadSink) -> E + Send + 'static,
         mut progress: Progress,
         mut each: impl FnMut(&PostOutcome, &mut Progress),
-    ) -> anyhow::Result<Replayed<S::End>> {
+    ) -> anyhow::Result<Replayed<E>> {
         let began = Instant::now();
         let mut tally = ReplaySummary::default();
-        let end = post_all(self.concurrency, poster, source, |outcome| {
+        let end = post_all(self.concurrency, poster, read, |outcome| {
             tally.add(outcome).inspect(|failure| progress.say(failure));
             each(outcome, &mut progress);
         })
@@ -93,7 +81,7 @@ impl PostArgs {
     }
 
     /// Prints the number of further failures and the summary.
-    pub(in crate::cli) fn print_summary<E>(&self, replayed: &Replayed<E>) -> anyhow::Result<()> {
+    pub(crate) fn print_summary<E>(&self, replayed: &Replayed<E>) -> anyhow::Result<()> {
         let Replayed { tally, took, .. } = replayed;
         if let Some(more) = tally.unnamed_failures() {
             // A closed stderr is ignored.
@@ -105,14 +93,14 @@ impl PostArgs {
 }
 
 /// Takes payloads to be posted. Blocks while enough wait.
-pub(in crate::cli) struct PayloadSink {
+pub(crate) struct PayloadSink {
     to_post: async_channel::Sender<SignedPayload>,
     outcomes: async_channel::Sender<PostOutcome>,
 }
 
 impl PayloadSink {
     /// Takes a payload, or the outcome of one that is not posted.
-    pub(in crate::cli) fn put(&self, request: Result<SignedPayload, PostOutcome>) {
+    pub(crate) fn put(&self, request: Result<SignedPayload, PostOutcome>) {
         // Both are open unless the posting tasks have failed, which is reported elsewhere.
         let _ = match request {
             Ok(request) => self.to_post.send_blocking(request).is_ok(),
@@ -121,18 +109,18 @@ impl PayloadSink {
     }
 }
 
-/// Posts the payloads of a source concurrently and calls `each` with every outcome. Returns the end of the source.
-async fn post_all<S: ReplaySource>(
+/// Posts what `read` puts into the sink concurrently and calls `each` with every outcome. Returns the result of `read`.
+async fn post_all<E: Send + 'static>(
     concurrency: u16,
     poster: Poster,
-    source: S,
+    read: impl FnOnce(&PayloadSink) -> E + Send + 'static,
     mut each: impl FnMut(&PostOutcome),
-) -> anyhow::Result<S::End> {
+) -> anyhow::Result<E> {
     let room = usize::from(concurrency);
     let (to_post, requests) = async_channel::bounded(room);
     let (to_count, outcomes) = async_channel::bounded(room);
     let sink = PayloadSink { to_post, outcomes: to_count.clone() };
-    let reader = tokio::task::spawn_blocking(move || source.read(&sink));
+    let reader = tokio::task::spawn_blocking(move || read(&sink));
     let poster = Arc::new(poster);
     let mut posting = JoinSet::new();
     for _ in 0..room {
@@ -153,7 +141,7 @@ async fn post_all<S: ReplaySource>(
     reader.await.context("reading the payloads failed")
 }
 
-pub(in crate::cli) fn target(text: &str) -> Result<Url, String> {
+pub(crate) fn target(text: &str) -> Result<Url, String> {
     match Url::parse(text) {
         Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(url),
         Ok(_) => Err("must begin with http:// or https://".to_owned()),
@@ -163,10 +151,7 @@ pub(in crate::cli) fn target(text: &str) -> Result<Url, String> {
 
 /// The webhook target of the service of the settings.
 fn default_target(listen: SocketAddr) -> anyhow::Result<Url> {
-    let Some(listen) = admin_client::reached_at(listen) else {
-        let why = "server.listen has port 0, which is any free one: name the target with --to";
-        return Err(CommandError::Usage(why.to_owned()).into());
-    };
+    let listen = admin_client::fixed_address("server.listen", listen, "name the target with --to")?;
     Url::parse(&format!("http://{listen}/webhooks")).context("server.listen makes no URL: use --to")
 }
 

@@ -17,7 +17,7 @@ const SHOWN: usize = 64;
 
 /// A source of payloads.
 #[derive(Clone, Debug, PartialEq)]
-pub(in crate::cli) enum PayloadSource {
+pub(crate) enum PayloadSource {
     /// A file with one payload.
     Whole(PathBuf),
     /// A file with a payload on each line that is not blank.
@@ -30,16 +30,16 @@ pub(in crate::cli) enum PayloadSource {
 
 /// The file of a payload, and its line in a file of several.
 #[derive(Clone, Debug, PartialEq)]
-pub(in crate::cli) struct PayloadLocation {
+pub(crate) struct PayloadLocation {
     /// The path as given.
-    pub(in crate::cli) file: Arc<str>,
+    pub(crate) file: Arc<str>,
     /// From 1.
-    pub(in crate::cli) line: Option<u64>,
+    pub(crate) line: Option<u64>,
 }
 
 impl PayloadSource {
     /// True if it can be read only once, as a pipe.
-    pub(in crate::cli) fn is_read_once(&self) -> bool {
+    pub(crate) fn is_read_once(&self) -> bool {
         match self {
             Self::Stdin => true,
             Self::Whole(path) | Self::Lines(path) => path.metadata().is_ok_and(|found| !found.is_file()),
@@ -57,7 +57,7 @@ impl fmt::Display for PayloadLocation {
 
 /// The reason why a payload was not posted.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub(in crate::cli) enum NotSent {
+pub(crate) enum NotSent {
     /// The file or folder could not be read.
     #[error("cannot be read: {0}")]
     Unreadable(String),
@@ -89,12 +89,12 @@ pub(in crate::cli) enum NotSent {
 
 impl NotSent {
     /// True if a retry cannot help.
-    pub(in crate::cli) fn is_final(&self) -> bool {
+    pub(crate) fn is_final(&self) -> bool {
         matches!(self, Self::NotKept | Self::Damaged | Self::NoWebhook(_))
     }
 
     /// The reason as the summary counts it.
-    pub(in crate::cli) fn reason(&self) -> &'static str {
+    pub(crate) fn reason(&self) -> &'static str {
         match self {
             Self::Unreadable(_) => "unreadable",
             Self::EmptyFolder => "empty folder",
@@ -113,21 +113,21 @@ fn first(text: &str) -> String {
     text.chars().take(SHOWN).collect()
 }
 
-pub(in crate::cli) fn names(paths: &[PathBuf]) -> String {
+pub(crate) fn names(paths: &[PathBuf]) -> String {
     let name =
         |path: &PathBuf| if path.as_os_str() == "-" { "stdin".into() } else { path.display().to_string() };
     paths.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
 #[derive(Debug, Default)]
-pub(in crate::cli) struct PayloadSources {
-    pub(in crate::cli) sources: Vec<PayloadSource>,
+pub(crate) struct PayloadSources {
+    pub(crate) sources: Vec<PayloadSource>,
     /// Skipped entries of folders, by reason.
-    pub(in crate::cli) passed_over: BTreeMap<&'static str, u64>,
+    pub(crate) passed_over: BTreeMap<&'static str, u64>,
 }
 
 /// Finds the sources of these paths, in their order; the contents of a folder are sorted by name.
-pub(in crate::cli) fn find(paths: &[PathBuf]) -> PayloadSources {
+pub(crate) fn find(paths: &[PathBuf]) -> PayloadSources {
     let mut found = PayloadSources::default();
     for path in paths {
         if path.as_os_str() == "-" {
@@ -184,7 +184,7 @@ fn search(folder: &Path, found: &mut PayloadSources) {
 }
 
 /// Counts the payloads; `None` for pipes. Reads the files with several.
-pub(in crate::cli) fn count(sources: &[PayloadSource]) -> Option<u64> {
+pub(crate) fn count(sources: &[PayloadSource]) -> Option<u64> {
     let mut count = 0;
     for source in sources {
         match source {
@@ -198,10 +198,7 @@ pub(in crate::cli) fn count(sources: &[PayloadSource]) -> Option<u64> {
 }
 
 /// Calls `each` with every payload of a source, as recorded, or with the reason why it cannot be read.
-pub(in crate::cli) fn read(
-    source: &PayloadSource,
-    each: &mut dyn FnMut(PayloadLocation, Result<Vec<u8>, NotSent>),
-) {
+pub(crate) fn read(source: &PayloadSource, each: &mut dyn FnMut(PayloadLocation, Result<Vec<u8>, NotSent>)) {
     let unreadable = |error: io::Error| NotSent::Unreadable(error.to_string());
     let place = |path: &Path| PayloadLocation { file: path.display().to_string().into(), line: None };
     match source {

@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use reqwest::header::CONTENT_TYPE;
-use reqwest::{Client, Response, Url, redirect, retry};
+use reqwest::{Client, Response, Url, retry};
 use serde_json::Value;
 use tokio::time::Instant;
 
 use super::payloads::PayloadLocation;
 use super::sign::Headers;
 use super::summary::PostOutcome;
-use crate::cli::admin_client::choose_cryptography;
+use crate::cli::admin_client::{self, client_builder};
 use crate::http::QUARANTINED;
 
 /// Bytes of an answer that are read; a webhook target sends a few dozen.
@@ -24,14 +24,14 @@ const DESCRIPTION: usize = 200;
 /// The most that a late pacer catches up: more than timer jitter, too little for a burst after a stall.
 const CATCH_UP: Duration = Duration::from_millis(100);
 
-pub(in crate::cli) struct SignedPayload {
-    pub(in crate::cli) place: PayloadLocation,
-    pub(in crate::cli) body: Vec<u8>,
-    pub(in crate::cli) headers: Headers,
+pub(crate) struct SignedPayload {
+    pub(crate) place: PayloadLocation,
+    pub(crate) body: Vec<u8>,
+    pub(crate) headers: Headers,
 }
 
 /// Posts to one target, each request once.
-pub(in crate::cli) struct Poster {
+pub(crate) struct Poster {
     client: Client,
     target: Url,
     pace: Option<Mutex<RequestPacer>>,
@@ -40,36 +40,20 @@ pub(in crate::cli) struct Poster {
 impl Poster {
     /// `timeout` is for a whole request, from connecting to the end of its answer; `rate` is requests a
     /// second.
-    ///
-    /// # Errors
-    /// The target is https and this machine knows no certificate authority.
-    pub(in crate::cli) fn new(
-        target: Url,
-        timeout: Duration,
-        rate: Option<NonZeroU32>,
-    ) -> anyhow::Result<Self> {
-        choose_cryptography();
-        let mut client = Client::builder()
+    /// Fails if the target is https and this machine knows no certificate authority.
+    pub(crate) fn new(target: Url, timeout: Duration, rate: Option<NonZeroU32>) -> anyhow::Result<Self> {
+        let client = client_builder(target.scheme() == "http")
             .user_agent(concat!("rollcall-replay/", env!("CARGO_PKG_VERSION")))
             .timeout(timeout)
-            // Every failure is counted, and a secret must only reach the target.
-            .retry(retry::never())
-            .redirect(redirect::Policy::none())
-            .no_proxy();
-        if target.scheme() == "http" {
-            // HTTP needs no certificates, and a small container has none.
-            client = client.tls_certs_only([]);
-        }
+            // Every failure is counted.
+            .retry(retry::never());
         let client = client.build().context("the HTTP client could not be set up")?;
-        Ok(Self {
-            client,
-            target,
-            pace: rate.map(|rate| Mutex::new(RequestPacer::new(rate, Instant::now()))),
-        })
+        let pace = rate.map(|rate| Mutex::new(RequestPacer::new(rate, Instant::now())));
+        Ok(Self { client, target, pace })
     }
 
     /// Waits for the time slot of a request and posts it.
-    pub(in crate::cli) async fn post(&self, request: SignedPayload) -> PostOutcome {
+    pub(crate) async fn post(&self, request: SignedPayload) -> PostOutcome {
         if let Some(pace) = &self.pace {
             let turn = pace.lock().unwrap_or_else(PoisonError::into_inner).turn(Instant::now());
             tokio::time::sleep_until(turn).await;
@@ -111,8 +95,8 @@ async fn beginning(mut answer: Response) -> Vec<u8> {
 /// The error description of an answer in Smooch's format; `None` for others, which may echo the body.
 fn description(body: &[u8]) -> Option<String> {
     let answer: Value = serde_json::from_slice(body).ok()?;
-    let text =
-        answer.pointer("/error/description").or_else(|| answer.pointer("/errors/0/title"))?.as_str()?;
+    let title = || answer.pointer("/errors/0/title")?.as_str();
+    let text = admin_client::description(&answer).or_else(title)?;
     Some(text.chars().filter(|c| !c.is_control()).take(DESCRIPTION).collect())
 }
 

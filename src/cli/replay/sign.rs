@@ -19,7 +19,7 @@ const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const SIGNATURE: HeaderName = HeaderName::from_static("x-hub-signature-256");
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(in crate::cli) enum SignatureScheme {
+pub(crate) enum SignatureScheme {
     /// `X-API-Key` with the secret itself.
     ApiKey,
     /// `X-Hub-Signature-256` with an HMAC-SHA256 of the body.
@@ -31,7 +31,7 @@ pub(in crate::cli) enum SignatureScheme {
 }
 
 /// Signs payloads for the apps of the settings, each with its first webhook secret.
-pub(in crate::cli) struct Signer {
+pub(crate) struct Signer {
     keys: Vec<(String, SchemeKey)>,
     /// True if the only key signs every payload, for any app.
     chosen: bool,
@@ -44,7 +44,7 @@ enum SchemeKey {
     Standard(Hmac<Sha256>, [HeaderName; 3]),
 }
 
-pub(in crate::cli) type Headers = Vec<(HeaderName, HeaderValue)>;
+pub(crate) type Headers = Vec<(HeaderName, HeaderValue)>;
 
 const STANDARD: [HeaderName; 3] = [
     HeaderName::from_static("webhook-id"),
@@ -59,10 +59,8 @@ const SVIX: [HeaderName; 3] = [
 
 impl Signer {
     /// A signer for all apps, or for the app `wanted` alone, which then signs everything.
-    ///
-    /// # Errors
-    /// The settings have no such app, or a secret does not fit in a header.
-    pub(in crate::cli) fn new(
+    /// Fails if the settings have no such app, or a secret does not fit in a header.
+    pub(crate) fn new(
         scheme: SignatureScheme,
         wanted: Option<&str>,
         apps: &[AppSettings],
@@ -76,13 +74,13 @@ impl Signer {
     }
 
     /// The headers to post a body of this app with, now.
-    pub(in crate::cli) fn sign_as(&self, app: &str, body: &[u8]) -> Result<Headers, NotSent> {
+    pub(crate) fn sign_as(&self, app: &str, body: &[u8]) -> Result<Headers, NotSent> {
         let key = self.keys.iter().find(|(id, _)| id == app);
         key.map(|(_, key)| key.headers(body, now())).ok_or_else(|| NotSent::UnknownApp(app.to_owned()))
     }
 
     /// The headers to post this body with, now.
-    pub(in crate::cli) fn sign(&self, body: &[u8]) -> Result<Headers, NotSent> {
+    pub(crate) fn sign(&self, body: &[u8]) -> Result<Headers, NotSent> {
         let named = app_of(body).map_err(|error| NotSent::NotJson(error.to_string()))?;
         let key = match (named, &*self.keys) {
             (_, [(_, only)]) if self.chosen => only,

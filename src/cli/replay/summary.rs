@@ -12,7 +12,7 @@ use super::payloads::{NotSent, PayloadLocation};
 /// Failures that are reported one by one.
 const NAMED: u64 = 10;
 
-pub(in crate::cli) enum PostOutcome {
+pub(crate) enum PostOutcome {
     /// The target answered; its answer was read this long after the request began.
     Answered {
         place: PayloadLocation,
@@ -38,7 +38,7 @@ pub(in crate::cli) enum PostOutcome {
 
 impl PostOutcome {
     /// The location of the payload; `None` for a skipped one.
-    pub(in crate::cli) fn place(&self) -> Option<&PayloadLocation> {
+    pub(crate) fn place(&self) -> Option<&PayloadLocation> {
         match self {
             Self::Answered { place, .. } | Self::Unanswered { place, .. } | Self::NotSent { place, .. } => {
                 Some(place)
@@ -48,7 +48,7 @@ impl PostOutcome {
     }
 
     /// True if no further action is needed.
-    pub(in crate::cli) fn is_well(&self) -> bool {
+    pub(crate) fn is_well(&self) -> bool {
         match self {
             Self::Answered { status, .. } => status.is_success(),
             Self::Unanswered { .. } | Self::NotSent { .. } => false,
@@ -58,19 +58,19 @@ impl PostOutcome {
 }
 
 #[derive(Default)]
-pub(in crate::cli) struct ReplaySummary {
+pub(crate) struct ReplaySummary {
     answers: BTreeMap<u16, u64>,
     quarantined: u64,
     unanswered: BTreeMap<&'static str, u64>,
-    pub(in crate::cli) not_sent: BTreeMap<&'static str, u64>,
-    pub(in crate::cli) passed_over: BTreeMap<&'static str, u64>,
+    pub(crate) not_sent: BTreeMap<&'static str, u64>,
+    pub(crate) passed_over: BTreeMap<&'static str, u64>,
     failures: u64,
     latencies: Latencies,
 }
 
 impl ReplaySummary {
     /// Counts an outcome. Returns a line to print for one of the first failures.
-    pub(in crate::cli) fn add(&mut self, outcome: &PostOutcome) -> Option<String> {
+    pub(crate) fn add(&mut self, outcome: &PostOutcome) -> Option<String> {
         let failure = match outcome {
             PostOutcome::Answered { place, status, quarantined, latency, description } => {
                 self.quarantined += u64::from(*quarantined);
@@ -99,16 +99,16 @@ impl ReplaySummary {
         (self.failures <= NAMED).then_some(failure)
     }
 
-    pub(in crate::cli) fn all_well(&self) -> bool {
+    pub(crate) fn all_well(&self) -> bool {
         self.failures == 0
     }
 
-    pub(in crate::cli) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.failures == 0 && self.sent() == 0
     }
 
     /// The number of failures without a line, if any.
-    pub(in crate::cli) fn unnamed_failures(&self) -> Option<u64> {
+    pub(crate) fn unnamed_failures(&self) -> Option<u64> {
         self.failures.checked_sub(NAMED).filter(|more| *more > 0)
     }
 
@@ -125,7 +125,7 @@ impl ReplaySummary {
     }
 
     /// The summary as text, without a final newline.
-    pub(in crate::cli) fn text(&self, took: Duration) -> String {
+    pub(crate) fn text(&self, took: Duration) -> String {
         let (sent, seconds, rate) = (self.sent(), took.as_secs_f64(), self.per_second(took));
         let mut text = format!("sent {sent} in {seconds:.2} s, {rate:.1} answered a second");
         let mut line = |what: &str, count: u64| {
@@ -145,7 +145,7 @@ impl ReplaySummary {
     }
 
     /// The lines on what was not sent, each behind a newline.
-    pub(in crate::cli) fn unsent_text(&self) -> String {
+    pub(crate) fn unsent_text(&self) -> String {
         let not_sent = self.not_sent.iter().map(|(why, count)| format!("\n  not sent, {why}: {count}"));
         let passed_over =
             self.passed_over.iter().map(|(why, count)| format!("\n  passed over, {why}: {count}"));
@@ -153,7 +153,7 @@ impl ReplaySummary {
     }
 
     /// The summary for programs: counts, seconds, and milliseconds (null if nothing was answered).
-    pub(in crate::cli) fn json(&self, took: Duration) -> Value {
+    pub(crate) fn json(&self, took: Duration) -> Value {
         let rounded = |number: f64| (number * 1e3).round() / 1e3;
         let latency = self.latencies.figures().map(|figures| {
             let [p50, p99, max] = figures.map(rounded);
