@@ -47,7 +47,6 @@ impl ServiceAnswer {
     }
 }
 
-/// The error description of an answer.
 pub(super) fn description(answer: &Value) -> Option<&str> {
     answer.pointer("/error/description")?.as_str()
 }
@@ -193,7 +192,6 @@ pub(super) fn reached_at(mut listen: SocketAddr) -> Option<SocketAddr> {
     Some(listen).filter(|listen| listen.port() != 0)
 }
 
-/// The address of the admin listener.
 pub(super) fn admin_address(settings: &Settings) -> Result<SocketAddr, CommandError> {
     fixed_address("server.admin_listen", settings.server.admin_listen, "set the port with --set")
 }

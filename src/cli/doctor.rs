@@ -233,7 +233,6 @@ fn clock(health: &Health, now: Timestamp) -> Finding {
     Finding::fine("clock", "agrees with the journal and with Smooch's dates")
 }
 
-/// Checks the two listeners.
 async fn check_listeners(server: &ServerSettings) -> Vec<Finding> {
     let public = look("listen", "server.listen", server.listen, ["/webhooks", "/openapi.json"]).await;
     let admin =

@@ -157,7 +157,6 @@ struct RebuildReport<'n> {
 }
 
 impl RebuildReport<'_> {
-    /// Prints the result and returns the exit code.
     fn print(&self, only_verified: bool) -> anyhow::Result<ExitCode> {
         let Self { seq, count, replaced, kept, .. } = self;
         let mut out = io::stdout();

@@ -88,13 +88,6 @@ pub struct Verdicts {
     pub kept: Vec<(Seq, String, String)>,
 }
 
-impl Verdicts {
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.released.is_empty() && self.kept.is_empty()
-    }
-}
-
 /// Everything that a batch writes.
 #[derive(Debug)]
 pub struct Batch {
@@ -129,7 +122,7 @@ impl Batch {
     /// Whether there is nothing to be written.
     pub fn is_empty(&self) -> bool {
         let nothing_new = self.entries.is_empty() && self.quarantined.is_empty();
-        nothing_new && self.answers.is_empty() && self.verdicts.is_empty()
+        nothing_new && self.answers.is_empty() && self.verdicts == Verdicts::default()
     }
 }
 

@@ -10,9 +10,7 @@ const MEASURED: usize = 256;
 /// Counts of stored bodies. They change with a commit.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct BodyCounts {
-    /// The bytes of the bodies of the journal.
     pub(super) journal: BodyBytes,
-    /// The quarantine.
     pub(super) quarantine: QuarantineCount,
 }
 

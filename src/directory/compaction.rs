@@ -55,7 +55,6 @@ pub(super) fn compact_entries(
     Ok(writes)
 }
 
-/// The write of a compacted record.
 pub(super) fn put_compacted(key: &RecordKey, record: &Record) -> Result<Write<'static>> {
     let bytes = encode(record).map_err(|error| Error::Unavailable(error.to_string()))?;
     Write::put(&CompactedWrite { app: &key.0, id: &key.1, record: &bytes })

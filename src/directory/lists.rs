@@ -163,7 +163,6 @@ fn latest_seen(rows: &dyn Rows, app: &AppId) -> Result<Option<i64>> {
     Ok(rows.walk_order(app, order, Some((i64::MAX, "")), 1)?.first().map(|(time, _)| *time))
 }
 
-/// A page that is being read.
 struct PageRead<'c> {
     matcher: Matcher<'c>,
     page: ListPage,

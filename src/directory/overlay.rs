@@ -1,6 +1,6 @@
 //! Records and identifiers as they will be after writes that are not committed yet.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::domain::{AppId, RecordKey, SmoochId};
 use crate::store::rows::{Identifier, RecordRows, StoredRecord};
@@ -13,14 +13,14 @@ type IdentifierKey = (AppId, &'static str, String);
 pub struct Overlay<'r> {
     rows: &'r dyn RecordRows,
     records: HashMap<RecordKey, Option<Vec<u8>>>,
-    added: HashMap<IdentifierKey, BTreeSet<SmoochId>>,
-    deleted: HashMap<IdentifierKey, BTreeSet<SmoochId>>,
+    /// Whether each app user that was put or deleted has the identifier.
+    identifiers: HashMap<IdentifierKey, BTreeMap<SmoochId, bool>>,
 }
 
 impl<'r> Overlay<'r> {
     /// Nothing above these rows.
     pub fn new(rows: &'r dyn RecordRows) -> Self {
-        Self { rows, records: HashMap::new(), added: HashMap::new(), deleted: HashMap::new() }
+        Self { rows, records: HashMap::new(), identifiers: HashMap::new() }
     }
 
     /// The writes of a batch above these rows.
@@ -58,15 +58,8 @@ impl<'r> Overlay<'r> {
 
     /// Adds an identifier, or deletes it.
     pub fn put_identifier(&mut self, row: IdentifierRow<'_>, is_there: bool) {
-        let key = || (row.app.clone(), row.kind.as_str(), row.value.to_owned());
-        let (to, from) = match is_there {
-            true => (&mut self.added, &mut self.deleted),
-            false => (&mut self.deleted, &mut self.added),
-        };
-        to.entry(key()).or_default().insert(row.id.clone());
-        if let Some(ids) = from.get_mut(&key()) {
-            ids.remove(row.id);
-        }
+        let key = (row.app.clone(), row.kind.as_str(), row.value.to_owned());
+        self.identifiers.entry(key).or_default().insert(row.id.clone(), is_there);
     }
 }
 
@@ -89,10 +82,9 @@ impl RecordRows for Overlay<'_> {
         let over = identifiers.iter().zip(stored).map(|((app, kind, value), stored)| {
             let key = ((*app).clone(), IdentifierKind::as_str(*kind), (*value).to_owned());
             let mut ids: BTreeSet<SmoochId> = stored.into_iter().collect();
-            if let Some(deleted) = self.deleted.get(&key) {
-                ids.retain(|id| !deleted.contains(id));
+            for (id, is_there) in self.identifiers.get(&key).into_iter().flatten() {
+                _ = if *is_there { ids.insert(id.clone()) } else { ids.remove(id) };
             }
-            ids.extend(self.added.get(&key).into_iter().flatten().cloned());
             ids.into_iter().collect()
         });
         Ok(over.collect())

@@ -18,7 +18,6 @@ const STEP: usize = 64;
 /// Bodies in quarantine that one step deletes: each can be as large as a webhook.
 const QUARANTINED: usize = 2;
 
-/// A step of retention.
 pub(super) struct RetentionStep<'a> {
     /// The rows of the transaction.
     pub rows: &'a dyn Rows,

@@ -26,13 +26,8 @@ pub struct CallMade {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
     /// True if the rest was deleted with an erased app user.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub erased: bool,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
-fn is_false(is: &bool) -> bool {
-    !is
 }
 
 impl CallMade {

@@ -123,7 +123,6 @@ impl Mentions {
         self.latest.as_ref().filter(|_| self.older.is_empty()).map(|mention| &mention.value)
     }
 
-    /// The stamp of the last mention.
     pub(super) fn last(&self) -> Option<&Arc<Stamp>> {
         self.latest.as_ref().map(|mention| &mention.stamp)
     }

@@ -51,9 +51,21 @@ impl FieldSpec {
     }
 }
 
-/// Declares [`Field`] and [`FIELDS`]: every member of a row must be given.
+/// Declares [`Field`] and [`FIELDS`]. A row has the members of [`FieldSpec`] in their order; a name that is left out is
+/// none, and `searched` is false.
 macro_rules! fields {
-    ($($(#[$doc:meta])* $variant:ident { $($member:ident: $value:expr,)* })*) => {
+    (@name) => { None };
+    (@name $name:expr) => { Some($name) };
+    (@searched) => { false };
+    (@searched true) => { true };
+    ($(
+        $(#[$doc:meta])*
+        $variant:ident {
+            $(v1: $v1:literal,)? $(v2: $v2:ident($v2_name:literal),)? $(csv: $csv:literal,)?
+            $(searched: $searched:tt,)? personal: $personal:literal,
+            input: $input:ident$(($most:literal))?, shape: $shape:ident, stored: $stored:ident$(($name:literal))?
+        }
+    )*) => {
         /// A field of an app user. Fields that the code uses have a variant of their own.
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub enum Field {
@@ -73,8 +85,17 @@ macro_rules! fields {
             use crate::domain::field::{Field, FieldSpec};
             use crate::domain::field_form::{Input, Shape, StoredForm, V2Path};
 
-            $(pub(super) static $variant: FieldSpec =
-                FieldSpec { field: Field::$variant, $($member: $value,)* };)*
+            $(pub(super) static $variant: FieldSpec = FieldSpec {
+                field: Field::$variant,
+                v1: fields!(@name $($v1)?),
+                v2: fields!(@name $(V2Path::$v2($v2_name))?),
+                csv: fields!(@name $($csv)?),
+                searched: fields!(@searched $($searched)?),
+                personal: $personal,
+                input: Input::$input$(($most))?,
+                shape: Shape::$shape,
+                stored: StoredForm::$stored$(($name))?,
+            };)*
         }
 
         /// Every field with a variant of its own.
@@ -94,85 +115,48 @@ macro_rules! fields {
 
 fields! {
     /// `userId`; v2 `externalId`.
-    UserId {
-        v1: Some("userId"), v2: Some(V2Path::User("externalId")), csv: Some("userId"),
-        searched: true, personal: false, input: Input::ReadOnly, shape: Shape::Text, stored: StoredForm::Tag,
-    }
+    UserId { v1: "userId", v2: User("externalId"), csv: "userId", searched: true, personal: false,
+        input: ReadOnly, shape: Text, stored: Tag }
     /// `givenName`.
-    GivenName {
-        v1: Some("givenName"), v2: Some(V2Path::Profile("givenName")), csv: Some("givenName"),
-        searched: true, personal: true, input: Input::Text(128), shape: Shape::Text, stored: StoredForm::Tag,
-    }
+    GivenName { v1: "givenName", v2: Profile("givenName"), csv: "givenName", searched: true, personal: true,
+        input: Text(128), shape: Text, stored: Tag }
     /// `surname`.
-    Surname {
-        v1: Some("surname"), v2: Some(V2Path::Profile("surname")), csv: Some("surname"),
-        searched: true, personal: true, input: Input::Text(128), shape: Shape::Text, stored: StoredForm::Tag,
-    }
+    Surname { v1: "surname", v2: Profile("surname"), csv: "surname", searched: true, personal: true,
+        input: Text(128), shape: Text, stored: Tag }
     /// `email`.
-    Email {
-        v1: Some("email"), v2: Some(V2Path::Profile("email")), csv: Some("email"),
-        searched: true, personal: true, input: Input::Text(128), shape: Shape::Text, stored: StoredForm::Tag,
-    }
+    Email { v1: "email", v2: Profile("email"), csv: "email", searched: true, personal: true,
+        input: Text(128), shape: Text, stored: Tag }
     /// `signedUpAt`.
-    SignedUpAt {
-        v1: Some("signedUpAt"), v2: Some(V2Path::User("signedUpAt")), csv: Some("signedUpAt"),
-        searched: false, personal: false, input: Input::DateTime, shape: Shape::Text, stored: StoredForm::Tag,
-    }
+    SignedUpAt { v1: "signedUpAt", v2: User("signedUpAt"), csv: "signedUpAt", personal: false,
+        input: DateTime, shape: Text, stored: Tag }
     /// The name of an app user without `givenName` and `surname`. Shown, and searched, only while both are unknown.
-    DisplayName {
-        v1: Some("displayName"), v2: Some(V2Path::User("displayName")), csv: None,
-        searched: true, personal: true, input: Input::Ignored, shape: Shape::Text,
-        stored: StoredForm::Name("displayName"),
-    }
+    DisplayName { v1: "displayName", v2: User("displayName"), searched: true, personal: true,
+        input: Ignored, shape: Text, stored: Name("displayName") }
     /// v1's clients that are being linked. They belong to the part of the clients: a client moves from one list to the
     /// other.
-    PendingClients {
-        v1: Some("pendingClients"), v2: None, csv: None,
-        searched: false, personal: false, input: Input::Ignored, shape: Shape::List,
-        stored: StoredForm::Name("pendingClients"),
-    }
+    PendingClients { v1: "pendingClients", personal: false,
+        input: Ignored, shape: List, stored: Name("pendingClients") }
     /// v2's `profile.avatarUrl`.
-    AvatarUrl {
-        v1: None, v2: Some(V2Path::Profile("avatarUrl")), csv: None,
-        searched: false, personal: true, input: Input::Text(2048), shape: Shape::Text,
-        stored: StoredForm::Name("profile.avatarUrl"),
-    }
+    AvatarUrl { v2: Profile("avatarUrl"), personal: true,
+        input: Text(2048), shape: Text, stored: Name("profile.avatarUrl") }
     /// v2's `profile.locale`.
-    Locale {
-        v1: None, v2: Some(V2Path::Profile("locale")), csv: None,
-        searched: false, personal: false, input: Input::Text(64), shape: Shape::Text,
-        stored: StoredForm::Name("profile.locale"),
-    }
+    Locale { v2: Profile("locale"), personal: false,
+        input: Text(64), shape: Text, stored: Name("profile.locale") }
     /// v2's `toBeRetained`.
-    ToBeRetained {
-        v1: None, v2: Some(V2Path::User("toBeRetained")), csv: None,
-        searched: false, personal: false, input: Input::Boolean, shape: Shape::Boolean,
-        stored: StoredForm::Name("v2.toBeRetained"),
-    }
+    ToBeRetained { v2: User("toBeRetained"), personal: false,
+        input: Boolean, shape: Boolean, stored: Name("v2.toBeRetained") }
     /// v2's `brandId`: a `userId` is unique within a brand.
-    BrandId {
-        v1: None, v2: Some(V2Path::User("brandId")), csv: Some("brandId"),
-        searched: false, personal: false, input: Input::Identifier, shape: Shape::Text,
-        stored: StoredForm::Name("v2.brandId"),
-    }
+    BrandId { v2: User("brandId"), csv: "brandId", personal: false,
+        input: Identifier, shape: Text, stored: Name("v2.brandId") }
     /// v2's `identities`.
-    Identities {
-        v1: None, v2: Some(V2Path::User("identities")), csv: None,
-        searched: false, personal: true, input: Input::ReadOnly, shape: Shape::List,
-        stored: StoredForm::Name("v2.identities"),
-    }
+    Identities { v2: User("identities"), personal: true,
+        input: ReadOnly, shape: List, stored: Name("v2.identities") }
     /// v2's `zendeskId`.
-    ZendeskId {
-        v1: None, v2: Some(V2Path::User("zendeskId")), csv: None,
-        searched: false, personal: false, input: Input::ReadOnly, shape: Shape::Text,
-        stored: StoredForm::Name("v2.zendeskId"),
-    }
+    ZendeskId { v2: User("zendeskId"), personal: false,
+        input: ReadOnly, shape: Text, stored: Name("v2.zendeskId") }
     /// v2's `authenticated`.
-    Authenticated {
-        v1: None, v2: Some(V2Path::User("authenticated")), csv: None,
-        searched: false, personal: false, input: Input::ReadOnly, shape: Shape::Boolean,
-        stored: StoredForm::Name("v2.authenticated"),
-    }
+    Authenticated { v2: User("authenticated"), personal: false,
+        input: ReadOnly, shape: Boolean, stored: Name("v2.authenticated") }
 }
 
 /// The prefix of a v2 user's members in names that all versions share.

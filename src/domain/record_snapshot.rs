@@ -125,7 +125,6 @@ impl RecordSnapshot {
         })
     }
 
-    /// The pairs of ids of one client.
     pub(super) fn client_id_pairs(&self) -> impl Iterator<Item = [&ClientId; 2]> {
         self.assertions().filter_map(|(_, assertion)| match assertion {
             Assertion::OneClient(one, other) => Some([one, other]),

@@ -113,7 +113,6 @@ impl Record {
         }
     }
 
-    /// True if the record contains everything in the snapshot.
     pub(super) fn contains_snapshot(&self, known: &RecordSnapshot) -> bool {
         if known.removed && !self.removed || known.erased && !self.erased {
             return false;

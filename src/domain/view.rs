@@ -145,7 +145,6 @@ fn shown_fields(group: &MergeGroup<'_>) -> BTreeMap<Field, JsonText> {
     fields
 }
 
-/// The value of a field that a group shows.
 pub(super) fn shown_value<'a>(group: &MergeGroup<'a>, field: &Field) -> Option<&'a JsonText> {
     shown_with_source(group, field)?.0
 }

@@ -1,13 +1,14 @@
 //! Commands of the API: decided against the directory of the batch, and journalled as the resulting facts.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use sha2::{Digest as _, Sha256};
 
 use super::batch::BatchBuilder;
 use super::batch_error::{BatchError, encoded};
-use super::id_generator::generate_id;
 use super::job::{CommandJob, CommandResult, IdempotencyKey};
+use crate::clock::now_seconds;
 use crate::directory::DirectoryTransaction;
 use crate::directory::batch::{Answered, Keys};
 use crate::domain::command::{Authority, CommandOutcome, Refusal};
@@ -160,4 +161,21 @@ pub(super) fn redact_call(txn: &DirectoryTransaction<'_>, app: &AppId, call: &Ca
     let said = [&call.path, &call.body, &call.user_id].into_iter().flatten();
     let names_erased = said.into_iter().any(|text| txn.names_erased(app, text.as_bytes()));
     if names_erased { call.clone().without_the_erased() } else { call.clone() }
+}
+
+/// An `_id` in the format of Smooch's own: 24 lower-case hex digits, of the second, five random bytes of this process, a counter.
+fn generate_id() -> SmoochId {
+    static PROCESS: LazyLock<[u8; 9]> = LazyLock::new(|| {
+        let mut random = [0; 9];
+        getrandom::fill(&mut random).expect("the system gives random bytes");
+        random
+    });
+    static COUNTER: LazyLock<AtomicU32> = LazyLock::new(|| {
+        let start: [u8; 4] = std::array::from_fn(|n| PROCESS[5 + n]);
+        AtomicU32::new(u32::from_le_bytes(start))
+    });
+    let second = u32::try_from(now_seconds()).unwrap_or(u32::MAX);
+    let count = COUNTER.fetch_add(1, Ordering::Relaxed) & 0x00ff_ffff;
+    let process: String = PROCESS[..5].iter().map(|byte| format!("{byte:02x}")).collect();
+    SmoochId::from(format!("{second:08x}{process}{count:06x}").as_str())
 }

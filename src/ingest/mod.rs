@@ -7,7 +7,6 @@ mod commands;
 pub mod commit_notifier;
 mod duplicate_check;
 pub mod heartbeat;
-mod id_generator;
 mod imports;
 pub mod job;
 mod load_plan;

@@ -40,7 +40,6 @@ pub struct WorkerOptions {
     pub heartbeat: WorkerHeartbeat,
 }
 
-/// The result of a job.
 type JobResult = Result<Reply, SubmitError>;
 
 /// Commits jobs until the queue is closed and empty, then closes the directory. See [`Worker::run`].

@@ -59,12 +59,10 @@ impl HistoryReplay {
         self.directory.clients_held_elsewhere(&self.app, id)
     }
 
-    /// The merge group of an `_id`.
     pub(super) fn group(&self, id: &SmoochId) -> Option<MergeGroup<'_>> {
         self.directory.group(&self.app, id)
     }
 
-    /// The record of an `_id`.
     pub(super) fn record(&self, id: &SmoochId) -> Option<&Record> {
         self.directory.record(&(self.app.clone(), id.clone()))
     }

@@ -21,7 +21,6 @@ const BYTES: usize = 1 << 20;
 pub(super) struct LineChunk {
     /// The lines, each with its end.
     pub(super) lines: Vec<u8>,
-    /// The location of each.
     pub(super) places: Vec<PayloadLocation>,
     /// Invalid lines, each with the reason.
     pub(super) wrong: Vec<(PayloadLocation, String)>,

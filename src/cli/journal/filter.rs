@@ -132,9 +132,8 @@ impl EntryFilter {
         reader: &mut DirectoryReader,
         settings: &Settings,
     ) -> anyhow::Result<RowFilter> {
-        let mut wanted = self.of_app(reader, settings)?;
-        self.span.narrow(&mut wanted)?;
-        if let Some((app, name)) = self.user(reader, settings)? {
+        let (mut wanted, user) = self.narrowed(reader, settings)?;
+        if let Some((app, name)) = user {
             let ids = reader.resolve_ids(&app, &name)?;
             if ids.is_empty() {
                 return Err(unknown_user(&app));
@@ -145,19 +144,18 @@ impl EntryFilter {
         Ok(wanted)
     }
 
-    fn of_app(&self, reader: &mut DirectoryReader, settings: &Settings) -> anyhow::Result<RowFilter> {
-        let app = apps::of_database(self.app.as_deref(), reader, settings)?;
-        Ok(RowFilter { app, label: self.trigger.clone(), ..RowFilter::default() })
-    }
-
-    fn user(
+    /// The entries without regard to the app user, and the app user.
+    fn narrowed(
         &self,
         reader: &mut DirectoryReader,
         settings: &Settings,
-    ) -> anyhow::Result<Option<(AppId, Name)>> {
-        let Some(name) = self.user.as_deref() else { return Ok(None) };
+    ) -> anyhow::Result<(RowFilter, Option<(AppId, Name)>)> {
+        let app = apps::of_database(self.app.as_deref(), reader, settings)?;
+        let mut wanted = RowFilter { app, label: self.trigger.clone(), ..RowFilter::default() };
+        self.span.narrow(&mut wanted)?;
+        let Some(name) = self.user.as_deref() else { return Ok((wanted, None)) };
         let name = Name::from(name).in_brand(self.brand.as_deref());
-        Ok(Some((apps::one_of_database(self.app.as_deref(), reader, settings)?, name)))
+        Ok((wanted, Some((apps::one_of_database(self.app.as_deref(), reader, settings)?, name))))
     }
 
     /// The same for future entries. The app user is resolved by the present merges, or taken as an `_id` if it
@@ -167,9 +165,8 @@ impl EntryFilter {
         reader: &mut DirectoryReader,
         settings: &Settings,
     ) -> anyhow::Result<FutureEntries> {
-        let mut wanted = self.of_app(reader, settings)?;
-        self.span.narrow(&mut wanted)?;
-        let Some((app, name)) = self.user(reader, settings)? else {
+        let (mut wanted, user) = self.narrowed(reader, settings)?;
+        let Some((app, name)) = user else {
             return Ok(FutureEntries { wanted, users: None, unknown: None });
         };
         let ids = reader.resolve_ids(&app, &name).context("looking up the app user")?;

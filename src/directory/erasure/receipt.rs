@@ -49,7 +49,6 @@ fn place(receipt: &StoredReceipt) -> Option<u8> {
     })
 }
 
-/// The open receipts of an app after this one.
 pub(super) fn open_receipts_after(rows: &dyn Rows, app: &AppId, after: Seq) -> Result<Vec<StoredReceipt>> {
     StoredReceipt::select().is("done", &None::<i64>).is("app", app).after(&after).read(rows)
 }

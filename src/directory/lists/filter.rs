@@ -58,7 +58,6 @@ impl Matcher<'_> {
         Ok(self.show(&row.id)?.filter(has))
     }
 
-    /// Whether the columns of a row match.
     pub(super) fn columns_match(&self, row: &ListRow) -> bool {
         let Filter { q: _, seen, signed_up, identified, started, .. } = &self.query.filter;
         let columns = &row.columns;

@@ -162,7 +162,6 @@ impl Decider<'_> {
         Ok(Decision { created: true, ..Decision::of(fresh, facts) })
     }
 
-    /// The facts that create an app user.
     pub(super) fn create_facts(
         &self,
         fresh: &SmoochId,

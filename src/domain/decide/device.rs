@@ -53,7 +53,6 @@ impl Decider<'_> {
     }
 }
 
-/// The fact that sets a client's state.
 pub(super) fn client_set_fact(user: &SmoochId, client: &ClientId, value: Client) -> Fact {
     Fact::ClientSet { user: user.clone(), client: client.clone(), value }
 }

@@ -97,7 +97,7 @@ impl Decider<'_> {
     ) -> Result<InitUser, Refusal> {
         let is_of_it =
             |view: &View| brand.is_none_or(|brand| view.brand().is_none_or(|known| *known == *brand));
-        let anonymous = current.clone().filter(|view| is_anonymous(view) && is_of_it(view));
+        let anonymous = current.clone().filter(|view| view.get(&Field::UserId).is_none() && is_of_it(view));
         let Some(user_id) = user_id else {
             // A start without a `userId` logs out: an identified app user leaves the device.
             return Ok(anonymous.map_or(InitUser::New, InitUser::Existing));
@@ -181,16 +181,12 @@ impl Decider<'_> {
         }
         let mut fields = vec![(Field::UserId, user_id.cloned())];
         fields.extend(brand.filter(|_| view.brand().is_none()).map(brand_field));
-        Ok(self.set(view, &fields)?.into_iter().collect())
+        self.set(view, &fields)
     }
 
     fn minted(&self, id: &SmoochId) -> bool {
         self.directory.record(&(self.app.clone(), id.clone())).is_some_and(|record| record.minted)
     }
-}
-
-fn is_anonymous(view: &View) -> bool {
-    view.get(&Field::UserId).is_none()
 }
 
 /// True if the two have different brands: they are two people.

@@ -124,7 +124,6 @@ fn client_values(active: Option<bool>, rest: &str) -> ClientValues<'_> {
     (active.unwrap_or(true), rest)
 }
 
-/// True if two clients show the same.
 pub(in crate::domain) fn show_the_same(
     (active, one): ClientValues<'_>,
     (is_active, two): ClientValues<'_>,
