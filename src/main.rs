@@ -9,7 +9,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use rollcall::cli::{
     backup, check_config, check_health, describe, doctor, erase, export, import, journal, quarantine,
-    rebuild, replay, restore, tail, token, verify,
+    rebuild, replay, tail, token,
 };
 use rollcall::config::{Settings, SettingsProblems, StoreUrl};
 use rollcall::{exit, log, server};
@@ -51,9 +51,9 @@ enum CliCommand {
     /// Write a verified copy of the database, beside a running service
     Backup(backup::BackupArgs),
     /// Restore the database from a backup
-    Restore(restore::RestoreArgs),
+    Restore(backup::RestoreArgs),
     /// Verify a database or a backup
-    Verify(verify::VerifyArgs),
+    Verify(backup::VerifyArgs),
     /// Diagnose the installation and propose remedies
     Doctor(doctor::DoctorArgs),
     /// Check that the service accepts webhooks; exits 69 if not
@@ -148,9 +148,9 @@ fn main() -> ExitCode {
         (CliCommand::Replay(args), Ok(settings)) => waited_for(replay::run(&args, &settings)),
         (CliCommand::Token(args), Ok(settings)) => token::run(&args, &settings).map(done),
         (CliCommand::Erase(args), Ok(settings)) => waited_for(erase::run(&args, &settings)),
-        (CliCommand::Backup(args), Ok(settings)) => backup::run(&args, &settings).map(done),
-        (CliCommand::Restore(args), Ok(settings)) => restore::run(&args, &settings).map(done),
-        (CliCommand::Verify(args), Ok(settings)) => verify::run(&args, &settings).map(done),
+        (CliCommand::Backup(args), Ok(settings)) => backup::back_up(&args, &settings).map(done),
+        (CliCommand::Restore(args), Ok(settings)) => backup::restore(&args, &settings).map(done),
+        (CliCommand::Verify(args), Ok(settings)) => backup::verify(&args, &settings).map(done),
         (CliCommand::Journal(command), Ok(settings)) => waited_for(journal::run(&command, &settings)),
         (CliCommand::Quarantine(command), Ok(settings)) => waited_for(quarantine::run(&command, &settings)),
         (CliCommand::Tail(args), Ok(settings)) => waited_for(tail::run(&args, &settings)),

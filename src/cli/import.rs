@@ -15,7 +15,7 @@ use anyhow::{Context as _, bail};
 use reqwest::{StatusCode, Url};
 use serde_json::{Value, json};
 
-use super::admin_client::{AdminClient, ServiceAnswer, description};
+use super::admin_client::{AdminClient, description};
 use super::export::Format;
 use super::progress::Progress;
 use super::replay::payloads::names;
@@ -225,15 +225,6 @@ impl Importer {
             };
             tokio::time::sleep(pause).await;
         };
-        self.counted(piece, &answer, tally)
-    }
-
-    fn counted(
-        &self,
-        piece: &LineChunk,
-        answer: &ServiceAnswer,
-        tally: &mut ImportSummary,
-    ) -> anyhow::Result<Vec<(PayloadLocation, String)>> {
         let number =
             |name: &str| answer.json[name].as_u64().ok_or_else(|| self.service.foreign(answer.status));
         tally.imported += number("imported")?;

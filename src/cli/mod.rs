@@ -1,4 +1,4 @@
-//! The subcommands but `serve`, one file each, and their shared parts.
+//! The subcommands but `serve`, and their shared parts.
 
 mod admin_client;
 mod apps;
@@ -17,10 +17,8 @@ mod progress;
 pub mod quarantine;
 pub mod rebuild;
 pub mod replay;
-pub mod restore;
 pub mod tail;
 pub mod token;
-pub mod verify;
 
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};

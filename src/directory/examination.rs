@@ -140,7 +140,10 @@ impl Examination {
         for ((id, before), found) in linked.into_iter().zip(DamagedEntry::get(rows, &seqs)?) {
             let names = UserNamed::of(rows, found.as_ref().map(|found| &found.0), before, &entry.app, id)?;
             let key = (entry.app.clone(), id.clone());
-            if names == UserNamed::Yes || names == UserNamed::Deleted || is_erased(rows, &key)? {
+            if names == UserNamed::Yes
+                || names == UserNamed::Deleted
+                || Tombstone::find(rows, &key)?.is_some()
+            {
                 continue;
             }
             if names == UserNamed::No {
@@ -288,10 +291,6 @@ fn body(rows: &dyn Rows, bodies: &mut UnpackedBatch, entry: &Entry) -> Result<Op
         Err(Error::Hole(_)) => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-fn is_erased(rows: &dyn Rows, key: &RecordKey) -> Result<bool> {
-    Ok(Tombstone::find(rows, key)?.is_some())
 }
 
 /// The last entry that bodies, receipts or the compaction point speak of; 0 if none does.

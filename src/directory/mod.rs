@@ -22,7 +22,6 @@ pub mod load;
 pub mod overlay;
 mod reader;
 pub mod rebuilt;
-mod repair;
 mod retention;
 mod save;
 #[cfg(test)]

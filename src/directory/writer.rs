@@ -1,7 +1,7 @@
 //! The writing side of a directory: its store, and what is remembered between transactions.
 
 use super::cache::Cache;
-use super::repair::{plan_repair, replace_writes};
+use super::rebuilt::{plan_repair, replace_writes};
 use super::retention::RetentionStep;
 use super::save::NewChanges;
 use super::transaction::{DirectoryTransaction, QuarantineLimits, WriterState};

@@ -4,14 +4,12 @@ mod decider;
 mod device;
 mod init;
 
-use super::authority::check_access;
 use super::command::{Action, Authority, Command, Refusal};
 use super::fact::Fact;
 use super::ids::{AppId, SmoochId};
 use super::working_set::WorkingSet;
-use decider::Decided;
-use decider::{Decider, check_repeated};
-pub use decider::{Decision, PROPERTIES_BYTES};
+pub use decider::{Access, Decision, PROPERTIES_BYTES, check_access, refuse_missing};
+use decider::{Decided, Decider, check_repeated};
 
 /// Decides a command. `fresh` is an unused `_id`.
 ///

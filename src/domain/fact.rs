@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::client::{Client, Mention};
 use super::field::Field;
+use super::field_form::Part;
 use super::ids::{ClientId, SmoochId, Stamp};
-use super::part::Part;
 use super::record::Reason;
 use super::record_snapshot::RecordSnapshot;
 use super::value::JsonText;

@@ -7,8 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::field_form::{Input, Shape, StoredForm, V2Path};
-use super::part::Part;
+use super::field_form::{Input, Part, Shape, StoredForm, V2Path};
 
 /// A row of [`FIELDS`].
 #[derive(Debug)]

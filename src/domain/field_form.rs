@@ -1,4 +1,8 @@
-//! Location, input and stored form of a field.
+//! Location, input, stored form and part of a field.
+
+use serde::{Deserialize, Serialize};
+
+use super::names::value_names;
 
 /// The location of a field in v2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,3 +49,14 @@ pub enum StoredForm {
     /// `Other` with this name, which is also the name in exports.
     Name(&'static str),
 }
+
+/// A part of an app user that an event carries either completely or not at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Part {
+    /// `properties` in v1, `metadata` in v2.
+    Properties,
+    /// `clients`, in old forms `devices`, with `pendingClients`.
+    Clients,
+}
+
+value_names!(Part { Properties: "properties", Clients: "clients" });

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::field::Field;
+use super::field_form::Part;
 use super::ids::{SmoochId, Stamp};
-use super::part::Part;
 use super::record::{Edge, Record};
 use super::value::{JsonText, Register, SmoochValue};
 

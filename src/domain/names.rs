@@ -19,7 +19,7 @@ impl UnknownName {
 macro_rules! value_names {
     ($type:ident { $($value:ident: $name:literal),+ $(,)? }) => {
         impl $type {
-            /// Its name in answers and exports.
+            /// Its name in the journal, in answers and in exports.
             pub fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$value => $name,)+

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::brand::parse_brand;
 use super::client::{Client, Mention, Mentions};
 use super::field::Field;
+use super::field_form::Part;
 use super::ids::{ClientId, Digest, SmoochId, Stamp};
 use super::names::value_names;
-use super::part::Part;
 use super::value::{JsonText, Register, SmoochValue};
 
 /// A value set by our own API, with Smooch's value at that moment.

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::brand::parse_brand;
 use super::client::{Client, Mention};
 use super::field::Field;
+use super::field_form::Part;
 use super::ids::{ClientId, SmoochId, Stamp};
-use super::part::Part;
 use super::value::JsonText;
 
 /// The snapshot of one record without its merges. Each assertion has its stamp.

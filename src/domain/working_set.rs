@@ -12,9 +12,9 @@ use hashbrown::{Equivalent, HashMap};
 
 use super::fact::{Event, Fact, Observation};
 use super::field::Field;
+use super::field_form::Part;
 use super::ids::{AppId, ClientId, SmoochId, Stamp};
 use super::merge_group::{MergeGroup, connected_records};
-use super::part::Part;
 use super::record::Reason;
 use super::record::{Edge, Override, Recent, Record};
 use super::value::{JsonText, join_register};
@@ -73,7 +73,7 @@ pub struct TooLarge {
 /// to a record, its carriers; for each client that is newly claimed or shared, its pointer and the holder's group;
 /// for each `_id` that may be removed, all claimants of its shared clients, with their groups; for each client that a
 /// command makes active, its pointers and their holders' groups under every id that a loaded record has for it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct WorkingSet {
     entries: HashMap<RecordKey, LoadedRecord>,
     pointers: HashMap<(AppId, ClientId), Pointer>,
@@ -89,15 +89,7 @@ pub struct WorkingSet {
 impl WorkingSet {
     /// An empty working set in which no group may have more than `group_members` records.
     pub fn new(group_members: usize) -> Self {
-        let named = HashMap::new();
-        Self {
-            entries: HashMap::new(),
-            pointers: HashMap::new(),
-            named,
-            whole: false,
-            erased: Vec::new(),
-            group_members,
-        }
+        Self { group_members, ..Self::default() }
     }
 
     /// An empty directory to build from the first event on; nothing is loaded into it.

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hashbrown::HashSet;
 
-use super::batch_error::{BatchError, encoded};
 use super::duplicate_check::JournalIndex;
-use super::job::{RetryJob, WebhookJob, WebhookResult};
+use super::job::{BatchError, RetryJob, WebhookJob, WebhookResult, encoded};
 use super::load_plan::subjects;
 use crate::clock::now_ms;
 use crate::directory::DirectoryTransaction;

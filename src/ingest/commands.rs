@@ -6,8 +6,7 @@ use std::sync::{Arc, LazyLock};
 use sha2::{Digest as _, Sha256};
 
 use super::batch::BatchBuilder;
-use super::batch_error::{BatchError, encoded};
-use super::job::{CommandJob, CommandResult, IdempotencyKey};
+use super::job::{BatchError, CommandJob, CommandResult, IdempotencyKey, encoded};
 use crate::clock::now_seconds;
 use crate::directory::DirectoryTransaction;
 use crate::directory::batch::{Answered, Keys};

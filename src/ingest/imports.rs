@@ -1,9 +1,8 @@
 //! Imports of app users: only what is new is applied and journalled.
 
 use super::batch::BatchBuilder;
-use super::batch_error::BatchError;
 use super::commands::redact_call;
-use super::job::{ImportJob, ImportResult};
+use super::job::{BatchError, ImportJob, ImportResult};
 use crate::directory::DirectoryTransaction;
 use crate::domain::{AppId, Fact, JsonText, Reason};
 

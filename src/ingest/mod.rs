@@ -2,7 +2,6 @@
 
 pub mod app_activity;
 mod batch;
-mod batch_error;
 mod commands;
 pub mod commit_notifier;
 mod duplicate_check;

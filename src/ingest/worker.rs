@@ -6,11 +6,12 @@ use std::sync::{Arc, PoisonError};
 use async_channel::{Receiver, TryRecvError};
 
 use super::batch::BatchBuilder;
-use super::batch_error::BatchError;
 use super::commit_notifier::CommitNotifier;
 use super::duplicate_check::JournalIndex;
 use super::heartbeat::WorkerHeartbeat;
-use super::job::{CommandResult, ImportResult, RepairJob, Reply, RetryJob, Task, WebhookJob, WebhookResult};
+use super::job::{
+    BatchError, CommandResult, ImportResult, RepairJob, Reply, RetryJob, Task, WebhookJob, WebhookResult,
+};
 use super::load_plan::plan_load;
 use super::maintenance::Maintenance;
 use super::queue::{Job, SubmitError};

@@ -1,11 +1,10 @@
 //! What is kept of each event, and of what cannot be used.
 
-use std::str::FromStr;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::domain::{AppId, Digest, Event, SmoochId, TooLarge, UnknownName, WorkingSet};
+use crate::domain::{AppId, Digest, Event, SmoochId, TooLarge, WorkingSet, value_names};
 
 /// A journal number. Rises with every entry, in the order of commits.
 pub type Seq = u64;
@@ -23,17 +22,6 @@ pub enum Source {
 }
 
 impl Source {
-    const ALL: [Self; 3] = [Self::Webhook, Self::Reduced, Self::Api];
-
-    /// Its name in the journal.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Webhook => "webhook",
-            Self::Reduced => "reduced",
-            Self::Api => "api",
-        }
-    }
-
     /// Its name in a history, where a reduced entry counts as a webhook's.
     pub fn as_shown(self) -> &'static str {
         match self {
@@ -43,14 +31,7 @@ impl Source {
     }
 }
 
-impl FromStr for Source {
-    type Err = UnknownName;
-
-    fn from_str(name: &str) -> Result<Self, UnknownName> {
-        let named = Self::ALL.into_iter().find(|source| source.as_str() == name);
-        named.ok_or_else(|| UnknownName::of(&Self::ALL.map(Self::as_str)))
-    }
-}
+value_names!(Source { Webhook: "webhook", Reduced: "reduced", Api: "api" });
 
 /// What was done with an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,26 +42,7 @@ pub enum Outcome {
     Kept,
 }
 
-impl Outcome {
-    const ALL: [Self; 2] = [Self::Learned, Self::Kept];
-
-    /// Its name in the journal.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Learned => "learned",
-            Self::Kept => "kept",
-        }
-    }
-}
-
-impl FromStr for Outcome {
-    type Err = UnknownName;
-
-    fn from_str(name: &str) -> Result<Self, UnknownName> {
-        let named = Self::ALL.into_iter().find(|outcome| outcome.as_str() == name);
-        named.ok_or_else(|| UnknownName::of(&Self::ALL.map(Self::as_str)))
-    }
-}
+value_names!(Outcome { Learned: "learned", Kept: "kept" });
 
 /// An event in the journal.
 #[derive(Clone, Debug, PartialEq)]

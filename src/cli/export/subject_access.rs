@@ -16,7 +16,7 @@ use crate::rebuild;
 use crate::rebuild::history_entry::{EventRef, HistoryEntry};
 use crate::rebuild::history_replay::HistoryReplay;
 use crate::smooch::v1;
-use crate::store::{CompactionPoint, Entry};
+use crate::store::Entry;
 
 /// Entries read at a time.
 const PIECE: usize = 500;
@@ -34,24 +34,24 @@ pub(super) fn file(reader: &mut DirectoryReader, app: &AppId, user: &Name) -> an
     let mut fold = HistoryReplay::new(app, base);
     let mut sources = Sources::of(&view.id);
     for (entry, body) in entries.values().filter(|(entry, _)| entry.seq > horizon.folded) {
-        sources.apply(&mut fold, entry, &rebuild::event(entry, body)?, &event(entry));
+        sources.apply(&mut fold, entry, &rebuild::event(entry, body)?, &json!(EventRef::of(entry)));
     }
     let own = |entry: &Entry| entry.users.iter().any(|(id, _)| ids.contains(id));
     let history =
         entries.values().filter(|(entry, _)| own(entry)).map(|(entry, body)| with_body(entry, body));
     let quarantine = reader.find_quarantined_of(app, &ids)?.into_iter().map(|(seq, kept)| {
-        json!({ "seq": seq, "received": text(timestamp::json_from_ms(kept.received)), "reason": kept.reason, "detail": kept.detail,
+        json!({ "seq": seq, "received": timestamp::format_ms(kept.received), "reason": kept.reason, "detail": kept.detail,
                 "headers": kept.headers, "body": String::from_utf8_lossy(&kept.body) })
     });
     Ok(json!({
         "app": app.as_str(),
-        "exported": text(timestamp::json_from_ms(now_ms())),
+        "exported": timestamp::format_ms(now_ms()),
         "appUser": parsed(&v1::app_user(&view)),
         "provenance": sources.shown(&fold).into_iter().collect::<Map<_, _>>(),
         "ids": records(reader, app, &ids)?,
         "history": history.collect::<Vec<_>>(),
         "quarantine": quarantine.collect::<Vec<_>>(),
-        "journal": since(horizon),
+        "journal": { "oldest": horizon.oldest, "oldestBody": horizon.folded + 1 },
     }))
 }
 
@@ -94,10 +94,6 @@ fn records(
     Ok(found)
 }
 
-fn event(entry: &Entry) -> Value {
-    json!(EventRef::of(entry))
-}
-
 /// The entry as the history over HTTP shows it with `include=body`, without what it changed.
 fn with_body(entry: &Entry, body: &[u8]) -> Value {
     let shown = HistoryEntry::of(entry);
@@ -108,15 +104,6 @@ fn with_body(entry: &Entry, body: &[u8]) -> Value {
     members.into_iter().map(|(name, member)| (name, parsed(member.get()))).collect()
 }
 
-/// The beginning of the stored journal.
-fn since(horizon: CompactionPoint) -> Value {
-    json!({ "oldest": horizon.oldest, "oldestBody": horizon.folded + 1 })
-}
-
 fn parsed(json: &str) -> Value {
     serde_json::from_str(json).unwrap_or(Value::Null)
-}
-
-fn text(json: impl AsRef<str>) -> Value {
-    parsed(json.as_ref())
 }

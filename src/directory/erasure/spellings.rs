@@ -59,14 +59,14 @@ fn escape(text: &[u8], plain: &mut Vec<u8>) -> usize {
         Some(b'U') => {
             return [8, 4].iter().map(|most| code(text, 2, *most, plain)).find(|read| *read > 0).unwrap_or(0);
         }
-        Some(b'x') => return byte(text, 2, plain),
+        Some(b'x') => return byte(text, 2, 2, 16, plain),
         Some(b'n') => b'\n',
         Some(b'r') => b'\r',
         Some(b't') => b'\t',
         Some(b'b') => 8,
         Some(b'f') => 12,
         Some(byte @ (b'"' | b'\\' | b'/' | b'\'')) => *byte,
-        _ => return octal(text, plain),
+        _ => return byte(text, 1, 3, 8, plain),
     };
     plain.push(simple);
     2
@@ -79,7 +79,7 @@ fn unicode(text: &[u8], plain: &mut Vec<u8>) -> usize {
         let is_closed = text.get(3 + digits) == Some(&b'}');
         return if is_closed && code(text, 3, digits, plain) > 0 { 4 + digits } else { 0 };
     }
-    let unit = |at: usize| number(text, at, 4).and_then(|unit| u16::try_from(unit).ok());
+    let unit = |at: usize| number(text, at, 4, 16).and_then(|unit| u16::try_from(unit).ok());
     let Some(first) = unit(2) else { return 0 };
     let second = text.get(6..8).filter(|next| *next == b"\\u").and_then(|_| unit(8));
     let char = char::decode_utf16([first].into_iter().chain(second)).next();
@@ -88,20 +88,11 @@ fn unicode(text: &[u8], plain: &mut Vec<u8>) -> usize {
     if char.len_utf16() == 2 { 12 } else { 6 }
 }
 
-fn octal(text: &[u8], plain: &mut Vec<u8>) -> usize {
-    let digits = text.get(1..4).filter(|digits| digits.iter().all(|digit| (b'0'..b'8').contains(digit)));
-    let value =
-        digits.map(|digits| digits.iter().fold(0, |value, digit| value * 8 + u32::from(digit - b'0')));
-    let Some(byte) = value.and_then(|value| u8::try_from(value).ok()) else { return 0 };
-    plain.push(byte);
-    4
-}
-
 /// The text with `%HH` and `%uHHHH` read.
 fn percent_decoded(text: &[u8]) -> Option<Vec<u8>> {
     replaced(text, b'%', |text, plain| match text.get(1) {
         Some(b'u' | b'U') => code(text, 2, 4, plain),
-        _ => byte(text, 1, plain),
+        _ => byte(text, 1, 2, 16, plain),
     })
 }
 
@@ -145,23 +136,25 @@ fn joined(text: &[u8]) -> Option<Vec<u8>> {
     })
 }
 
-/// Writes the byte that two hexadecimal digits mean: how long its spelling is.
-fn byte(text: &[u8], at: usize, plain: &mut Vec<u8>) -> usize {
-    let Some(byte) = number(text, at, 2).and_then(|value| u8::try_from(value).ok()) else { return 0 };
+/// Writes the byte that so many digits mean: how long its spelling is.
+fn byte(text: &[u8], at: usize, digits: usize, radix: u32, plain: &mut Vec<u8>) -> usize {
+    let value = number(text, at, digits, radix);
+    let Some(byte) = value.and_then(|value| u8::try_from(value).ok()) else { return 0 };
     plain.push(byte);
-    at + 2
+    at + digits
 }
 
 /// Writes the character that so many hexadecimal digits mean: how long its spelling is.
 fn code(text: &[u8], at: usize, digits: usize, plain: &mut Vec<u8>) -> usize {
-    let Some(char) = number(text, at, digits).and_then(char::from_u32) else { return 0 };
+    let Some(char) = number(text, at, digits, 16).and_then(char::from_u32) else { return 0 };
     push(char, plain);
     at + digits
 }
 
-fn number(text: &[u8], at: usize, digits: usize) -> Option<u32> {
-    let digits = text.get(at..at + digits).filter(|digits| digits.iter().all(u8::is_ascii_hexdigit))?;
-    u32::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+fn number(text: &[u8], at: usize, digits: usize, radix: u32) -> Option<u32> {
+    let is_digit = |byte: &u8| char::from(*byte).is_digit(radix);
+    let digits = text.get(at..at + digits).filter(|digits| digits.iter().all(is_digit))?;
+    u32::from_str_radix(std::str::from_utf8(digits).ok()?, radix).ok()
 }
 
 fn push(char: char, plain: &mut Vec<u8>) {

@@ -10,10 +10,10 @@ use std::sync::{Arc, LazyLock};
 use memchr::memmem::Finder;
 
 use crate::domain::client::{Client, ClientNames, Mention, Mentions};
+use crate::domain::field_form::Part;
 use crate::domain::ids::{ClientId, SmoochId, Stamp};
 use crate::domain::json_members::{JsonMembers, Ranked, unescape, write_object};
 use crate::domain::merge_group::MergeGroup;
-use crate::domain::part::Part;
 use crate::domain::record::Record;
 use crate::domain::value::{JsonText, Register};
 
