@@ -14,7 +14,11 @@ pub(super) fn of_settings<'a>(
 ) -> Result<&'a AppSettings, CommandError> {
     match (wanted, apps) {
         (None, [only]) => Ok(only),
-        (None, _) => Err(must_be_named(apps)),
+        (None, _) => {
+            let (count, ids) = (apps.len(), apps.iter().map(|app| app.id.as_str()).collect::<Vec<_>>());
+            let why = format!("the settings have {count} apps: name one with --app ({})", ids.join(", "));
+            Err(CommandError::Usage(why))
+        }
         (Some(id), _) => apps
             .iter()
             .find(|app| app.id == id)
@@ -74,13 +78,4 @@ pub(super) fn find_app_user(
 fn unknown<'a>(id: &str, who: &str, known: impl Iterator<Item = &'a str>) -> CommandError {
     let known = known.collect::<Vec<_>>().join(", ");
     CommandError::Usage(format!("there is no app {id:?}; {who} {known}"))
-}
-
-fn must_be_named(apps: &[AppSettings]) -> CommandError {
-    let ids: Vec<&str> = apps.iter().map(|app| app.id.as_str()).collect();
-    CommandError::Usage(format!(
-        "the settings have {} apps: name one with --app ({})",
-        apps.len(),
-        ids.join(", ")
-    ))
 }

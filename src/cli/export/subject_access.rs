@@ -30,7 +30,8 @@ pub(super) fn file(reader: &mut DirectoryReader, app: &AppId, user: &Name) -> an
     let ids: BTreeSet<SmoochId> = view.aliases.iter().chain([&view.id]).cloned().collect();
     let entries = journal(reader, app, &view)?;
     // Read last: every entry after this point was read before retention could remove it.
-    let (horizon, base) = reader.read_compacted_of(app, &reader_ids(&entries, &ids))?;
+    let named = entries.values().flat_map(|(entry, _)| entry.users.iter().map(|(id, _)| id.clone()));
+    let (horizon, base) = reader.read_compacted_of(app, &named.chain(ids.iter().cloned()).collect())?;
     let mut fold = HistoryReplay::new(app, base);
     let mut sources = Sources::of(&view.id);
     for (entry, body) in entries.values().filter(|(entry, _)| entry.seq > horizon.folded) {
@@ -69,11 +70,6 @@ fn journal(reader: &mut DirectoryReader, app: &AppId, view: &View) -> anyhow::Re
         from = next;
     }
     Ok(entries)
-}
-
-fn reader_ids(entries: &Entries, ids: &BTreeSet<SmoochId>) -> BTreeSet<SmoochId> {
-    let named = entries.values().flat_map(|(entry, _)| entry.users.iter().map(|(id, _)| id.clone()));
-    named.chain(ids.iter().cloned()).collect()
 }
 
 /// The record of each `_id` alone.

@@ -31,8 +31,6 @@ use crate::store::{self, Entry, Seq, Source};
 const WRITE_INTERVAL: Duration = Duration::from_secs(1);
 /// Entries whose bodies are read at once.
 const AT_ONCE: usize = 64;
-const OWN: &str = "made through our own API";
-const REDUCED: &str = "reduced by an erasure";
 
 pub(super) const HELP: &str = "\
 Each body is posted once, byte for byte, however many of its events are selected, with the first secret of its app \
@@ -300,7 +298,7 @@ fn not_sent(entry: &Entry, why: NotSent) -> PostOutcome {
 fn no_webhook(entry: &Entry) -> Option<&'static str> {
     match entry.source {
         Source::Webhook => None,
-        Source::Api => Some(OWN),
-        Source::Reduced => Some(REDUCED),
+        Source::Api => Some("made through our own API"),
+        Source::Reduced => Some("reduced by an erasure"),
     }
 }

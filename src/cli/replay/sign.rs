@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::payloads::NotSent;
 use crate::cli::apps::of_settings;
-use crate::clock::now_ms;
+use crate::clock::now_seconds;
 use crate::config::AppSettings;
 use crate::smooch::json::without_mark;
 
@@ -76,7 +76,8 @@ impl Signer {
     /// The headers to post a body of this app with, now.
     pub(crate) fn sign_as(&self, app: &str, body: &[u8]) -> Result<Headers, NotSent> {
         let key = self.keys.iter().find(|(id, _)| id == app);
-        key.map(|(_, key)| key.headers(body, now())).ok_or_else(|| NotSent::UnknownApp(app.to_owned()))
+        key.map(|(_, key)| key.headers(body, now_seconds()))
+            .ok_or_else(|| NotSent::UnknownApp(app.to_owned()))
     }
 
     /// The headers to post this body with, now.
@@ -91,7 +92,7 @@ impl Signer {
                 None => return Err(NotSent::UnknownApp(id)),
             },
         };
-        Ok(key.headers(body, now()))
+        Ok(key.headers(body, now_seconds()))
     }
 }
 
@@ -163,10 +164,6 @@ fn hex(bytes: &[u8]) -> String {
 /// A header of visible ASCII.
 fn plain(text: String) -> HeaderValue {
     HeaderValue::try_from(text).expect("plain text may stand in a header")
-}
-
-fn now() -> i64 {
-    now_ms().div_euclid(1000)
 }
 
 /// The app that a payload names, as the target reads it: `app._id`, or `app.id` in v2.
