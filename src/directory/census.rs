@@ -31,7 +31,10 @@ impl Census {
             users: rows.count_listed(None)?,
             quarantined,
             quarantined_bytes,
-            feeds: apps.iter().cloned().zip(rows.feed_ranges(apps)?).collect(),
+            feeds: apps
+                .iter()
+                .map(|app| Ok((app.clone(), FeedRange::read(rows, app)?)))
+                .collect::<Result<_>>()?,
         })
     }
 }

@@ -4,25 +4,32 @@ use super::cell::{Cell, FromCell};
 use super::error::Result;
 use super::table::Projection;
 
-/// Declares which columns of a table the fields of a row are, by the names of the fields or as `field = "column"`.
+/// Declares which columns of a table the fields of a row are, by the names of the fields or as `field = "column"`. The
+/// last field may have fields of its own.
 macro_rules! row {
     ($row:ty => $table:ident { $($field:ident $(= $column:literal)?),* $(,)? }) => {
         row! { read $row => $table { $($field $(= $column)?),* } }
         row! { write $row => $table { $($field $(= $column)?),* } }
     };
     (read $row:ty => $table:ident {
-        $($field:ident $(= $column:literal)?),* $(; length $length:ident = $of:literal)? $(,)?
+        $($field:ident $(= $column:literal)?),*
+        $(; with $group:ident: $type:ident { $($member:ident),* })?
+        $(; length $length:ident = $of:literal)? $(,)?
     }) => {
         impl $crate::store::ReadRow for $row {
             const PROJECTION: $crate::store::table::Projection = $crate::store::table::Projection {
                 table: &$table,
-                columns: &[$(row!(@column $field $($column)?)),*],
+                columns: &[$(row!(@column $field $($column)?),)* $($(stringify!($member)),*)?],
                 lengths: &[$($of)?],
             };
 
             fn read(cells: &[$crate::store::cell::Cell<'_>]) -> $crate::store::Result<Self> {
                 let mut row = $crate::store::row::RowCursor::new(Self::PROJECTION, cells);
-                Ok(Self { $($field: row.read_next()?,)* $($length: row.read_next()?)? })
+                Ok(Self {
+                    $($field: row.read_next()?,)*
+                    $($group: $type { $($member: row.read_next()?),* },)?
+                    $($length: row.read_next()?)?
+                })
             }
         }
     };

@@ -12,7 +12,6 @@ mod epoch_marker;
 mod errors;
 mod file_errors;
 mod files;
-mod list_rows;
 mod listing;
 mod migrate;
 mod reader;
@@ -22,7 +21,6 @@ mod scrub;
 mod snapshot_conn;
 mod state;
 mod table_rows;
-mod tables;
 mod task;
 mod transaction;
 mod write_transaction;
@@ -132,11 +130,11 @@ impl Sqlite {
 
     /// Continues to remake a derived table. Returns whether there was one.
     fn continue_remake(&mut self) -> Result<bool> {
-        let remaking = self.state.remaking;
+        let remaking = self.state.known.remaking;
         let Some(name) = derived::pending_table(remaking) else { return Ok(false) };
         let next = derived::remake_step(&mut self.conn, remaking, &mut self.state.remaking_told);
         let next = next.inspect_err(|_| self.state.damaged_tables.give_up(name))?;
-        self.state.remaking = next.unwrap_or_default();
+        self.state.known.remaking = next.unwrap_or_default();
         Ok(true)
     }
 
@@ -146,7 +144,7 @@ impl Sqlite {
             return Ok(false);
         }
         self.state.looked = Instant::now();
-        let found = derived::probe_tables(&self.conn, &self.state.known(), self.state.remaking)?;
+        let found = derived::probe_tables(&self.conn, &self.state.known, self.state.clearing.last_user())?;
         Ok(found.into_iter().fold(false, |_, name| self.state.damaged_tables.raise(name)))
     }
 }
@@ -191,7 +189,7 @@ impl Store for Sqlite {
         let txn = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let (scrubbed, can_write) = scrub::scrub_pages(&txn, after)?;
         txn.commit()?;
-        self.state.clean &= can_write;
+        self.state.known.is_clean &= can_write;
         Ok(scrubbed)
     }
 
@@ -211,9 +209,8 @@ impl Store for Sqlite {
     fn remake_table(&mut self, name: &str) -> Result<()> {
         if name == "counters" {
             // The store knows the counters better than the file.
-            let known = self.state.known();
             let txn = self.conn.transaction()?;
-            known.put_back(&txn)?;
+            self.state.known.put_back(&txn)?;
             txn.commit()?;
         }
         derived::make_anew(&mut self.conn, name)?;

@@ -22,7 +22,7 @@ pub use quarantine::{QUARANTINE, QuarantineReason, QuarantinedBody, QuarantinedS
 
 pub use users::{
     APP_USERS, IDENTIFIERS, IdentifierKind, IdentifierRow, ListRow, MOVES, Move, StoredIdentifier, UserKey,
-    UserRecord,
+    UserRecord, UserRow,
 };
 
 use super::table::Table;

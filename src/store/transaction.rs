@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use super::cell::Key;
+use super::cell::{Cell, Key, ToCell as _};
 use super::entry::Seq;
 use super::error::{Error, Result};
 use super::rows::{Rows, StoredUser};
 use super::select::Condition;
 use super::table::{RowCells, Table, WriteRow};
+use super::tables::APP_USERS;
 use crate::domain::{AppId, RecordKey};
 use crate::format::list_columns::Columns;
 
@@ -137,6 +138,20 @@ pub struct UserWrite<'a> {
     pub columns: Columns,
     /// The stored `last_seen`, if the columns have no words.
     pub last_seen_before: i64,
+}
+
+impl WriteRow for UserWrite<'_> {
+    const TABLE: &'static Table = &APP_USERS;
+    const COLUMNS: &'static [&'static str] =
+        &["app", "id", "rowid", "record", "listed", "last_seen", "signed_up", "flags", "words"];
+
+    fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>) -> Result<()> {
+        let Columns { listed, last_seen, signed_up, flags, words } = &self.columns;
+        cells.extend([self.key.0.to_cell()?, self.key.1.to_cell()?, self.row.to_cell()?]);
+        cells.extend([self.record.to_cell()?, listed.to_cell()?, last_seen.to_cell()?]);
+        cells.extend([signed_up.to_cell()?, flags.to_cell()?, words.to_cell()?]);
+        Ok(())
+    }
 }
 
 /// One write. A row that is to be deleted or changed and is not there is no error.

@@ -7,7 +7,7 @@ use crate::store::error::{Error, Result};
 use crate::store::row::RowCursor;
 use crate::store::select::{ReadRow, TableRows};
 use crate::store::table::Projection;
-use crate::store::tables::{APP_USERS, IDENTIFIERS, StoredIdentifier};
+use crate::store::tables::{APP_USERS, IDENTIFIERS, StoredIdentifier, UserRow};
 
 /// A table that is rebuilt from the journal. A new table of the directory belongs here, or it is neither compared nor
 /// repaired.
@@ -132,32 +132,18 @@ impl Key for RowKey {
     }
 }
 
-/// The row of an app user.
+/// The row of an app user, perhaps a damaged one.
 struct RebuiltUser(RebuiltRow);
 
 impl ReadRow for RebuiltUser {
-    const PROJECTION: Projection = Projection {
-        table: &APP_USERS,
-        columns: &["app", "id", "record", "listed", "last_seen", "signed_up", "flags", "words"],
-        lengths: &[],
-    };
+    const PROJECTION: Projection = UserRow::PROJECTION;
 
     fn read(cells: &[Cell<'_>]) -> Result<Self> {
         let mut row = RowCursor::new(Self::PROJECTION, cells);
-        let key = RowKey::User((row.read_next()?, row.read_next()?));
-        let mut user = || {
-            let record = row.read_next()?;
-            let columns = Columns {
-                listed: row.read_next()?,
-                last_seen: row.read_next()?,
-                signed_up: row.read_next()?,
-                flags: row.read_next()?,
-                words: row.read_next()?,
-            };
-            Ok::<_, Error>(StoredUser { record, columns })
-        };
-        let content = user().map_or(RowContent::Damaged, RowContent::User);
-        Ok(Self(RebuiltRow { key, content: Some(content) }))
+        let (_, key): (i64, _) = (row.read_next()?, RowKey::User((row.read_next()?, row.read_next()?)));
+        let user = UserRow::read(cells)
+            .map(|UserRow { record, columns, .. }| RowContent::User(StoredUser { record, columns }));
+        Ok(Self(RebuiltRow { key, content: Some(user.unwrap_or(RowContent::Damaged)) }))
     }
 }
 

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use rusqlite::Connection;
 use rusqlite::config::DbConfig;
+use rusqlite::types::FromSql;
+use rusqlite::{Connection, Params};
 
 /// Older versions can corrupt a WAL that two connections checkpoint at once.
 pub(super) const OLDEST_SQLITE: i32 = 3_051_003;
@@ -36,4 +37,18 @@ pub(super) fn configure(conn: &Connection) -> rusqlite::Result<()> {
         "PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;
          PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384;",
     )
+}
+
+/// The value that a query returns.
+pub(super) fn query_one<T: FromSql>(
+    conn: &Connection,
+    sql: &str,
+    params: impl Params,
+) -> rusqlite::Result<T> {
+    conn.prepare_cached(sql)?.query_row(params, |row| row.get(0))
+}
+
+/// Runs a statement. Returns the number of changed rows.
+pub(super) fn execute(conn: &Connection, sql: &str, params: impl Params) -> rusqlite::Result<usize> {
+    conn.prepare_cached(sql)?.execute(params)
 }

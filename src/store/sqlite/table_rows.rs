@@ -1,12 +1,12 @@
 //! Reads and writes the rows of any table by the statements that its declaration makes.
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, Row, ToSql, params_from_iter};
+use rusqlite::{Connection, Params, Row, ToSql, params_from_iter};
 
 use super::derived::{derived_error, number_error, require_row};
 use super::{Error, Result};
 use crate::store::cell::Cell;
-use crate::store::select::{Comparison, Condition, Scan, TableRows};
+use crate::store::select::{Comparison, Condition, ReadRow, Scan, TableRows};
 use crate::store::table::{Projection, RowCells, Table};
 
 impl ToSql for Cell<'_> {
@@ -73,6 +73,17 @@ impl TableRows for Connection {
     }
 }
 
+/// Reads the rows of a table by the rest of the statement, behind the name of the table.
+pub(super) fn read_rows<R: ReadRow>(conn: &Connection, rest: &str, params: impl Params) -> Result<Vec<R>> {
+    let mut select = conn.prepare_cached(&format!("{} {rest}", select(R::PROJECTION)))?;
+    let mut rows = select.query(params)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(R::read(&cells(row, R::PROJECTION)?)?);
+    }
+    Ok(found)
+}
+
 /// Writes new rows.
 pub(super) fn insert(conn: &Connection, rows: &RowCells<'_>) -> Result<()> {
     run(conn, rows, &insert_into(rows, "INSERT"), number_error).map(drop)
@@ -121,7 +132,7 @@ pub(super) fn delete_where(conn: &Connection, table: &'static Table, of: &[Condi
 }
 
 /// Runs a statement with each of these rows. Returns how many rows it changed.
-fn run(
+pub(super) fn run(
     conn: &Connection,
     rows: &RowCells<'_>,
     sql: &str,
@@ -148,7 +159,7 @@ fn select(of: Projection) -> String {
     format!("SELECT {columns} FROM {}", of.table.name)
 }
 
-fn insert_into(rows: &RowCells<'_>, verb: &str) -> String {
+pub(super) fn insert_into(rows: &RowCells<'_>, verb: &str) -> String {
     format!("{verb} INTO {} ({}) VALUES ({})", rows.table.name, rows.columns.join(", "), places(rows.columns))
 }
 
@@ -180,7 +191,7 @@ fn where_all(conditions: &[String]) -> String {
     if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) }
 }
 
-fn cells<'r>(row: &'r Row<'_>, of: Projection) -> Result<Vec<Cell<'r>>> {
+pub(super) fn cells<'r>(row: &'r Row<'_>, of: Projection) -> Result<Vec<Cell<'r>>> {
     let cell = |n: usize| {
         Ok(match row.get_ref(n)? {
             ValueRef::Null => Cell::Null,

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::clearing::Done;
 use super::listing::Listing;
 use super::write_transaction::WriteTransaction;
-use super::{State, checkpoint, listing, table_rows};
+use super::{State, checkpoint, table_rows};
 use crate::domain::AppId;
 use crate::store::cell::Cell;
 use crate::store::rows::Rows;
@@ -70,7 +70,7 @@ impl<'a> SqliteTransaction<'a> {
     }
 
     fn apply(&self, writes: &[Write<'_>]) -> Result<Applied> {
-        let (journal, rules) = (self.state.journal, self.state.rules);
+        let (journal, rules) = (self.state.known.journal, self.state.known.rules);
         let (feeds, rows) = (HashMap::new(), Vec::new());
         let mut applied = Applied { journal, feeds, changes: 0, rules, cleared: None, rows };
         writes.iter().try_for_each(|write| self.apply_write(write, &mut applied))?;
@@ -97,15 +97,16 @@ impl<'a> SqliteTransaction<'a> {
             Write::DeleteWhere(table, conditions) => table_rows::delete_where(conn, table, conditions)?,
             Write::PutUsers(users) => self.put_users(users, applied)?,
             Write::ReplaceUsers(users) => {
-                let mut users = users.iter();
-                users.try_for_each(|(key, user)| listing::put(conn, self.state.remaking, key, *user))?;
+                let mut listing = Listing::new(conn, self.state.known.remaking);
+                users.iter().try_for_each(|(key, user)| listing.replace(key, *user))?;
+                listing.finish()?;
             }
         }
         Ok(())
     }
 
     fn put_users(&self, users: &[UserWrite<'_>], applied: &mut Applied) -> Result<()> {
-        let mut listing = Listing::new(&self.txn, self.state.remaking);
+        let mut listing = Listing::new(&self.txn, self.state.known.remaking);
         for user in users {
             match user.row {
                 Some(row) => listing.change(user, row)?,
@@ -124,11 +125,11 @@ impl Transaction for SqliteTransaction<'_> {
     }
 
     fn journal_state(&self) -> &JournalState {
-        &self.state.journal
+        &self.state.known.journal
     }
 
     fn last_change(&self, app: &AppId) -> u64 {
-        self.state.feeds.get(app).copied().unwrap_or(0)
+        self.state.known.feeds.get(app).copied().unwrap_or(0)
     }
 
     fn commit(self: Box<Self>, writes: &[Write<'_>]) -> Result<Committed> {
@@ -144,9 +145,10 @@ impl Transaction for SqliteTransaction<'_> {
         // Before anything is acknowledged.
         state.presence.check_committed(checkpoint::pages())?;
         let sync_time = began.elapsed();
-        (state.checked, state.journal, state.rules) = (true, journal, rules);
-        state.feeds.extend(feeds);
+        (state.checked, state.known.journal, state.known.rules) = (true, journal, rules);
+        state.known.feeds.extend(feeds);
         if let Some(done) = cleared {
+            state.known.cleared = done.noted;
             state.clearing.committed(done);
         }
         Ok(Committed { rows, sync_time })

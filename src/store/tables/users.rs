@@ -5,9 +5,8 @@ use crate::domain::{AppId, SmoochId};
 use crate::format::list_columns::Columns;
 use crate::store::cell::{Cell, CellError, FromCell, ToCell, text};
 use crate::store::error::Result;
-use crate::store::row::{RowCursor, row};
-use crate::store::select::ReadRow;
-use crate::store::table::{Projection, Table};
+use crate::store::row::row;
+use crate::store::table::Table;
 
 /// The app users. They are written by [`crate::store::Write::PutUsers`] and [`crate::store::Write::ReplaceUsers`] alone,
 /// which keep the indexes of lists in step.
@@ -125,7 +124,7 @@ pub struct ListRow {
     pub row: i64,
     /// The `_id`.
     pub id: SmoochId,
-    /// Its columns; its words are never absent.
+    /// Its columns.
     pub columns: Columns,
 }
 
@@ -140,24 +139,30 @@ impl ListRow {
     }
 }
 
-impl ReadRow for ListRow {
-    const PROJECTION: Projection = Projection {
-        table: &APP_USERS,
-        columns: &["rowid", "id", "listed", "last_seen", "signed_up", "flags", "words"],
-        lengths: &[],
-    };
+row! {
+    read ListRow => APP_USERS {
+        row = "rowid", id; with columns: Columns { listed, last_seen, signed_up, flags, words }
+    }
+}
 
-    fn read(cells: &[Cell<'_>]) -> Result<Self> {
-        let mut row = RowCursor::new(Self::PROJECTION, cells);
-        let (number, id) = (row.read_next()?, row.read_next()?);
-        let columns = Columns {
-            listed: row.read_next()?,
-            last_seen: row.read_next()?,
-            signed_up: row.read_next()?,
-            flags: row.read_next()?,
-            words: row.read_next::<Option<String>>()?.or_else(|| Some(String::new())),
-        };
-        Ok(Self { row: number, id, columns })
+/// All of the row of an app user.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UserRow {
+    /// The number of the row.
+    pub row: i64,
+    /// The app.
+    pub app: AppId,
+    /// The `_id`.
+    pub id: SmoochId,
+    /// The record, as [`crate::format::record`] writes it.
+    pub record: Vec<u8>,
+    /// The columns.
+    pub columns: Columns,
+}
+
+row! {
+    read UserRow => APP_USERS {
+        row = "rowid", app, id, record; with columns: Columns { listed, last_seen, signed_up, flags, words }
     }
 }
 

@@ -136,19 +136,14 @@ rows! {
         fn find(app: &AppId, id: &SmoochId, user_id: &str) -> Vec<(SmoochId, Vec<u8>)>;
         fn holders(identifiers: &[Identifier<'_>]) -> Vec<Vec<SmoochId>>;
     }
-    ListRows {
+    Rows {
         fn count_listed(app: Option<&AppId>) -> u64;
         fn walk_order(
             app: &AppId, order: ListOrder, behind: Option<(i64, &str)>, limit: usize
         ) -> Vec<(i64, ListRow)>;
         fn rows_with_words(words: &[String], beginnings: &[String], limit: usize) -> Vec<i64>;
         fn rows_in_range(app: &AppId, sort: Sort, since: i64, before: i64, limit: usize) -> Vec<i64>;
-    }
-    FeedRows {
-        fn feed_ranges(apps: &[AppId]) -> Vec<FeedRange>;
         fn feed_epoch() -> FeedEpoch;
-    }
-    StatusRows {
         fn data_version() -> i64;
         fn remaking() -> Vec<RemakingProgress>;
     }

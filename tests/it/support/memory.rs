@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use rollcall::domain::list::Sort;
 use rollcall::domain::{AppId, RecordKey};
 use rollcall::format::list_columns::Columns;
-use rollcall::store::cell::{FromCell as _, ToCell as _};
+use rollcall::store::cell::FromCell as _;
 use rollcall::store::reader::StoreReader;
 use rollcall::store::readers::StopSignal;
 use rollcall::store::rows::{Rows, StoredUser};
@@ -42,17 +42,14 @@ struct State {
 
 impl Default for Memory {
     fn default() -> Self {
-        let mut state = State::default();
-        let mut put = |row: Result<RowCells<'_>>| state.tables.write(&row.unwrap(), Conflict::Panics);
+        let mut tables = Tables::default();
+        let mut put = |row: Result<RowCells<'_>>| tables.write(&row.unwrap(), Conflict::Panics);
         put(RowCells::of([&AnswerSecret { key: [7; 32] }]));
         put(RowCells::of([&Clock::default()]));
         put(RowCells::of([&Horizon::default()]));
         put(RowCells::of([&Rules::default()]));
-        Self {
-            state: Mutex::new(Arc::new(state)),
-            is_open: AtomicBool::default(),
-            is_writing: AtomicBool::default(),
-        }
+        let state = Mutex::new(Arc::new(State { tables, ..State::default() }));
+        Self { state, is_open: AtomicBool::default(), is_writing: AtomicBool::default() }
     }
 }
 
@@ -85,11 +82,10 @@ impl Drop for MemoryStore {
 impl Store for MemoryStore {
     fn begin(&mut self) -> Result<Box<dyn Transaction + '_>> {
         assert!(!self.0.is_writing.swap(true, Ordering::SeqCst), "two transactions are open");
-        let state = self.0.state();
-        let Horizon { seq, received } = Horizon::only(&*state)?;
-        let (next_entry, clock) = (state.last_entry + 1, Clock::only(&*state)?.time);
+        let rows = Snapshot { state: RefCell::new(Some(self.0.state())), stop: None };
+        let Horizon { seq, received } = Horizon::only(&rows)?;
+        let (next_entry, clock) = (rows.state()?.last_entry + 1, Clock::only(&rows)?.time);
         let journal = JournalState { next_entry, clock, compacted: (seq, received) };
-        let rows = Snapshot { state: RefCell::new(Some(state)), stop: None };
         Ok(Box::new(MemoryTransaction { memory: &self.0, rows, journal }))
     }
 
@@ -140,6 +136,10 @@ impl Snapshot {
             Ok(state)
         }
     }
+
+    fn state_mut(&mut self) -> &mut State {
+        Arc::make_mut(self.state.get_mut().as_mut().expect("a transaction is open"))
+    }
 }
 
 struct MemoryTransaction<'a> {
@@ -164,15 +164,14 @@ impl Transaction for MemoryTransaction<'_> {
     }
 
     fn last_change(&self, app: &AppId) -> u64 {
-        Feed::find(&*self.memory.state(), app).unwrap().map_or(0, |feed| feed.last)
+        Feed::find(&self.rows, app).unwrap().map_or(0, |feed| feed.last)
     }
 
-    fn commit(self: Box<Self>, writes: &[Write<'_>]) -> Result<Committed> {
-        let mut state = (*self.memory.state()).clone();
+    fn commit(mut self: Box<Self>, writes: &[Write<'_>]) -> Result<Committed> {
         let mut committed = Committed::default();
-        writes.iter().try_for_each(|write| state.apply(write, &mut committed.rows))?;
-        state.commits += 1;
-        *self.memory.state.lock().unwrap() = Arc::new(state);
+        writes.iter().try_for_each(|write| self.rows.apply(write, &mut committed.rows))?;
+        self.rows.state_mut().commits += 1;
+        *self.memory.state.lock().unwrap() = self.rows.state()?;
         Ok(committed)
     }
 }
@@ -210,27 +209,26 @@ impl StoreReader for MemoryReader {
     fn note_error(&self, _error: &Error) {}
 }
 
-impl State {
+impl Snapshot {
     fn apply(&mut self, write: &Write<'_>, rows: &mut Vec<i64>) -> Result<()> {
         match write {
-            Write::Insert(rows) => {
-                self.check_new(rows)?;
-                self.tables.write(rows, Conflict::Panics);
-            }
-            Write::Put(rows) => self.tables.write(rows, Conflict::Replaces),
-            Write::Add(rows) => {
-                self.check_identifiers(rows)?;
-                self.tables.write(rows, Conflict::IsLeftOut);
-            }
-            Write::Update(rows) => {
-                self.check_counters(rows)?;
-                self.tables.update(rows);
-            }
-            Write::Delete(rows) => self.tables.delete(rows),
-            Write::DeleteWhere(table, conditions) => self.tables.delete_where(table, conditions),
+            Write::Insert(rows) => self.check_new(rows)?,
+            Write::Add(rows) => self.check_identifiers(rows)?,
+            Write::Update(rows) => self.check_counters(rows)?,
+            _ => {}
+        }
+        let tables = &mut self.state_mut().tables;
+        match write {
+            Write::Insert(rows) => tables.write(rows, Conflict::Panics),
+            Write::Put(rows) => tables.write(rows, Conflict::Replaces),
+            Write::Add(rows) => tables.write(rows, Conflict::IsLeftOut),
+            Write::Update(rows) => tables.update(rows),
+            Write::Delete(rows) => tables.delete(rows),
+            Write::DeleteWhere(table, conditions) => tables.delete_where(table, conditions),
             Write::PutUsers(users) => {
                 for user in users {
-                    rows.extend(self.put_user(user)?);
+                    let row = self.put_user(user.clone())?;
+                    rows.extend(user.row.is_none().then_some(row));
                 }
             }
             Write::ReplaceUsers(users) => {
@@ -246,14 +244,15 @@ impl State {
     fn check_new(&mut self, rows: &RowCells<'_>) -> Result<()> {
         let mut last: BTreeMap<AppId, u64> = BTreeMap::new();
         for row in rows.rows() {
+            let last_entry = &mut self.state_mut().last_entry;
             if rows.table.name == JOURNAL.name {
                 let Entry { seq, .. } = Entry::read(row)?;
-                assert!(seq > self.last_entry, "entry {seq} follows {}", self.last_entry);
-                self.last_entry = seq;
+                assert!(seq > *last_entry, "entry {seq} follows {last_entry}");
+                *last_entry = seq;
             } else if rows.table.name == CHANGES.name {
                 let (app, seq) = (AppId::from_cell(&row[0]).unwrap(), u64::from_cell(&row[1]).unwrap());
                 let entry = Seq::from_cell(&row[2]).unwrap();
-                assert!(entry <= self.last_entry, "changes come from entry {entry}, which there is not");
+                assert!(entry <= *last_entry, "changes come from entry {entry}, which there is not");
                 let known = Feed::find(self, &app)?.map_or(0, |feed| feed.last);
                 let before = last.insert(app, seq).unwrap_or(known);
                 assert_eq!(seq, before + 1, "numbers of a feed have no gaps");
@@ -276,58 +275,42 @@ impl State {
                 assert!(Clock::read(row)?.time >= Clock::only(self)?.time, "the clock runs back");
             } else if rows.table.name == HORIZON.name {
                 let (seq, before) = (Horizon::read(row)?.seq, Horizon::only(self)?.seq);
-                assert!((before..=self.last_entry).contains(&seq), "compacted up to {seq}");
+                assert!((before..=self.state()?.last_entry).contains(&seq), "compacted up to {seq}");
             }
         }
         Ok(())
     }
 
-    /// Returns the number of a new row.
-    fn put_user(&mut self, user: &UserWrite<'_>) -> Result<Option<i64>> {
-        let UserWrite { key, row, record, columns, last_seen_before } = user;
-        let stored = ListRow::find(self, *key)?;
-        assert_eq!(stored.as_ref().map(|stored| stored.row), *row, "the row of {key:?}");
+    /// Returns the number of the row.
+    fn put_user(&mut self, mut user: UserWrite<'_>) -> Result<i64> {
+        let (key, columns) = (user.key, &mut user.columns);
+        let stored = ListRow::find(self, key)?;
+        assert_eq!(stored.as_ref().map(|stored| stored.row), user.row, "the row of {key:?}");
         let before = stored.map(|stored| stored.columns);
-        let mut columns = columns.clone();
         if let (None, Some(before)) = (&columns.words, &before) {
-            let now = (columns.listed, columns.signed_up, *last_seen_before);
-            assert_eq!(
-                now,
-                (before.listed, before.signed_up, before.last_seen),
-                "columns of {key:?} without words"
-            );
+            let now = (columns.listed, columns.signed_up, user.last_seen_before);
+            let stored = (before.listed, before.signed_up, before.last_seen);
+            assert_eq!(now, stored, "columns of {key:?} without words");
             columns.words.clone_from(&before.words);
         }
-        assert!(columns.words.is_some(), "{key:?} is new and has no words");
-        let number = row.unwrap_or_else(|| self.tables.next_number(&APP_USERS));
+        let Columns { listed, last_seen, signed_up, .. } = *columns;
+        let row = self.set_user(&user)?;
         if let Some(before) = before.filter(|before| before.listed) {
             let keys = [
-                (Sort::LastSeen, before.last_seen, columns.last_seen),
-                (Sort::SignedUp, before.signed_up, columns.signed_up),
+                (Sort::LastSeen, before.last_seen, last_seen),
+                (Sort::SignedUp, before.signed_up, signed_up),
             ];
             for (sort, before, now) in keys {
-                self.note_move(sort, key, number, before, columns.listed.then_some(now))?;
+                self.note_move(sort, key, row, before, listed.then_some(now))?;
             }
         }
-        self.set_user(key, number, record, &columns)?;
-        Ok(row.is_none().then_some(number))
+        Ok(row)
     }
 
-    fn set_user(&mut self, (app, id): &RecordKey, row: i64, record: &[u8], columns: &Columns) -> Result<()> {
-        let cells = [
-            ("app", app.to_cell()?),
-            ("id", id.to_cell()?),
-            ("rowid", row.to_cell()?),
-            ("record", record.to_cell()?),
-            ("listed", columns.listed.to_cell()?),
-            ("last_seen", columns.last_seen.to_cell()?),
-            ("signed_up", columns.signed_up.to_cell()?),
-            ("flags", columns.flags.to_cell()?),
-            ("words", columns.words.to_cell()?),
-        ];
-        self.tables
-            .set(&APP_USERS, cells.into_iter().map(|(name, cell)| (name, cell.into_owned())).collect());
-        Ok(())
+    fn set_user(&mut self, user: &UserWrite<'_>) -> Result<i64> {
+        assert!(user.columns.words.is_some(), "{:?} is new and has no words", user.key);
+        self.state_mut().tables.write(&RowCells::of([user])?, Conflict::Replaces);
+        Ok(ListRow::find(self, user.key)?.expect("the row was written").row)
     }
 
     fn note_move(
@@ -339,21 +322,19 @@ impl State {
         now: Option<i64>,
     ) -> Result<()> {
         if now != Some(before) {
-            let n = self.tables.next_number(&MOVES);
+            let n = Move::select().descending().first(self)?.map_or(1, |last| last.n + 1);
             let moved = Move { n, sort, app: app.clone(), id: id.clone(), row, before, now };
-            self.tables.write(&RowCells::of([&moved])?, Conflict::Panics);
+            self.state_mut().tables.write(&RowCells::of([&moved])?, Conflict::Panics);
         }
         Ok(())
     }
 
     fn replace_user(&mut self, key: &RecordKey, user: Option<&StoredUser>) -> Result<()> {
         let Some(StoredUser { record, columns }) = user else {
-            self.tables.delete(&RowCells::of_keys(&APP_USERS, [key])?);
+            self.state_mut().tables.delete(&RowCells::of_keys(&APP_USERS, [key])?);
             return Ok(());
         };
-        assert!(columns.words.is_some(), "{key:?} has no words");
-        let row = ListRow::find(self, key)?.map(|stored| stored.row);
-        let row = row.unwrap_or_else(|| self.tables.next_number(&APP_USERS));
-        self.set_user(key, row, record, columns)
+        let (record, columns) = (record.clone(), columns.clone());
+        self.set_user(&UserWrite { key, row: None, record, columns, last_seen_before: 0 }).map(drop)
     }
 }

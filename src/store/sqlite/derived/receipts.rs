@@ -3,54 +3,47 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Params, params};
 
 use crate::domain::{AppId, SmoochId};
 use crate::format::erasure_work::ErasureWork;
-use crate::store::{ErasureCounts, Error, Result, Seq};
+use crate::store::sqlite::table_rows::read_rows;
+use crate::store::tables::{StoredReceipt, Tombstone};
+use crate::store::{ErasureCounts, Error, ReadRow as _, Result, Seq};
+
+/// Whom receipts are about.
+type Erased = BTreeMap<(AppId, Seq), BTreeSet<SmoochId>>;
 
 /// What is wrong with the receipts, if anything is.
 pub(super) fn lost_receipts(conn: &Connection) -> Result<Option<String>> {
-    let (lost, unreadable) = (lost(conn)?, unreadable(conn)?);
-    Ok(match (lost.len(), unreadable.len()) {
+    Ok(match (lost(conn)?.len(), unreadable(conn)?.len()) {
         (0, 0) => None,
         (0, bad) => Some(format!("{bad} of them cannot be read")),
         (lost, _) => Some(format!("{lost} of them are not there")),
     })
 }
 
-/// Whom each receipt is about that is not there.
-fn lost(conn: &Connection) -> Result<BTreeMap<(AppId, Seq), BTreeSet<SmoochId>>> {
-    erased(conn, "NOT EXISTS (SELECT 1 FROM receipts AS r WHERE r.seq = e.receipt)")
+fn lost(conn: &Connection) -> Result<Erased> {
+    erased(conn, "WHERE NOT EXISTS (SELECT 1 FROM receipts AS r WHERE r.seq = erasures.receipt)", [])
 }
 
-/// Whom each receipt is about that cannot be read.
-fn unreadable(conn: &Connection) -> Result<BTreeMap<(AppId, Seq), BTreeSet<SmoochId>>> {
-    let mut select = conn.prepare("SELECT seq, counts, done, work FROM receipts")?;
-    let mut rows = select.query([])?;
+fn unreadable(conn: &Connection) -> Result<Erased> {
     let mut found = BTreeMap::new();
-    while let Some(row) = rows.next()? {
-        let (seq, counts, done, work): (i64, String, Option<i64>, Option<String>) =
-            (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+    for StoredReceipt { seq, counts, done, work, .. } in StoredReceipt::select().read(conn)? {
         let is_counted = serde_json::from_str::<ErasureCounts>(&counts).is_ok();
         let is_open =
             done.is_some() || work.is_some_and(|work| serde_json::from_str::<ErasureWork>(&work).is_ok());
         if !is_counted || !is_open {
-            found.extend(erased(conn, &format!("e.receipt = {seq}"))?);
+            found.extend(erased(conn, "WHERE receipt = ?1", [seq as i64])?);
         }
     }
     Ok(found)
 }
 
-fn erased(conn: &Connection, which: &str) -> Result<BTreeMap<(AppId, Seq), BTreeSet<SmoochId>>> {
-    let sql = format!("SELECT app, receipt, id FROM erasures AS e WHERE {which}");
-    let mut select = conn.prepare(&sql)?;
-    let mut rows = select.query([])?;
-    let mut found: BTreeMap<_, BTreeSet<SmoochId>> = BTreeMap::new();
-    while let Some(row) = rows.next()? {
-        let key = (AppId::from(row.get_ref(0)?.as_str()?), row.get::<_, i64>(1)? as Seq);
-        let (key, id) = (key, SmoochId::from(row.get_ref(2)?.as_str()?));
-        found.entry(key).or_default().insert(id);
+fn erased(conn: &Connection, which: &str, params: impl Params) -> Result<Erased> {
+    let mut found = Erased::new();
+    for Tombstone { app, id, receipt } in read_rows(conn, which, params)? {
+        found.entry((app, receipt)).or_default().insert(id);
     }
     Ok(found)
 }

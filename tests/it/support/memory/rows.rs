@@ -8,16 +8,6 @@ use rollcall::store::{Epoch, FeedEpoch, ReadRow as _, Result};
 
 use super::Snapshot;
 
-impl Snapshot {
-    fn users_of(&self, app: &AppId) -> Result<Vec<ListRow>> {
-        ListRow::select().is("app", app).read(self)
-    }
-
-    fn listed_of(&self, app: &AppId) -> Result<Vec<ListRow>> {
-        ListRow::select().is("app", app).is("listed", &true).read(self)
-    }
-}
-
 impl RecordRows for Snapshot {
     fn records(&self, keys: &[RecordKey]) -> Result<Vec<Option<StoredRecord>>> {
         StoredRecord::get(self, keys)
@@ -33,7 +23,7 @@ impl RecordRows for Snapshot {
     }
 }
 
-impl ListRows for Snapshot {
+impl Rows for Snapshot {
     fn count_listed(&self, app: Option<&AppId>) -> Result<u64> {
         let listed = UserKey::select().is("listed", &true);
         let listed = if let Some(app) = app { listed.is("app", app) } else { listed };
@@ -48,8 +38,9 @@ impl ListRows for Snapshot {
         limit: usize,
     ) -> Result<Vec<(i64, ListRow)>> {
         let ListOrder { sort, descending } = order;
-        let users = if sort == Sort::Id { self.users_of(app)? } else { self.listed_of(app)? };
-        let mut rows: Vec<(i64, ListRow)> = users.into_iter().map(|row| (row.key(sort), row)).collect();
+        let users = ListRow::select().is("app", app).read(self)?.into_iter();
+        let users = users.filter(|row| sort == Sort::Id || row.columns.listed);
+        let mut rows: Vec<(i64, ListRow)> = users.map(|row| (row.key(sort), row)).collect();
         rows.sort_by(|(one, a), (other, b)| (one, &a.id).cmp(&(other, &b.id)));
         if descending {
             rows.reverse();
@@ -84,28 +75,15 @@ impl ListRows for Snapshot {
         before: i64,
         limit: usize,
     ) -> Result<Vec<i64>> {
-        let listed = self.listed_of(app)?.into_iter();
+        let listed = ListRow::select().is("app", app).is("listed", &true).read(self)?.into_iter();
         let within = listed.filter(|row| (since..before).contains(&row.key(sort)));
         Ok(within.map(|row| row.row).take(limit).collect())
-    }
-}
-
-impl FeedRows for Snapshot {
-    fn feed_ranges(&self, apps: &[AppId]) -> Result<Vec<FeedRange>> {
-        let range = |app: &AppId| {
-            let last = Feed::find(self, app)?.map_or(0, |feed| feed.last);
-            let oldest = ChangeTime::select().is("app", app).first(self)?;
-            Ok(FeedRange { oldest: oldest.map_or(last + 1, |change| change.seq), last })
-        };
-        apps.iter().map(range).collect()
     }
 
     fn feed_epoch(&self) -> Result<FeedEpoch> {
         Ok(FeedEpoch { epoch: Epoch::of_number(1).unwrap(), is_first: true })
     }
-}
 
-impl StatusRows for Snapshot {
     fn data_version(&self) -> Result<i64> {
         Ok(self.state()?.commits)
     }

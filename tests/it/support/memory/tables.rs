@@ -8,7 +8,7 @@ use rollcall::store::select::{Comparison, Condition, Scan, TableRows};
 use rollcall::store::table::{Projection, Table};
 use rollcall::store::{Result, RowCells};
 
-use super::{Snapshot, State};
+use super::Snapshot;
 
 /// The value of each column; none is null.
 pub type StoredRow = BTreeMap<&'static str, Cell<'static>>;
@@ -47,6 +47,8 @@ impl Tables {
         let Rows { by_key, last } = self.rows_mut(table);
         for cells in written.rows() {
             let mut row = named(written.columns, cells);
+            // A number that is not given is the next one.
+            row.retain(|column, cell| table.number != Some(column) || *cell != Cell::Null);
             if !table.unique.is_empty() {
                 by_key.retain(|_, old| table.unique.iter().any(|column| old[column] != row[column]));
             }
@@ -79,19 +81,6 @@ impl Tables {
         }
     }
 
-    /// Writes a row that may be there.
-    pub fn set(&mut self, table: &Table, row: StoredRow) {
-        let key = key_of(table, &row).expect("a row has its key");
-        self.rows_mut(table).by_key.insert(key, row);
-    }
-
-    /// The next number of a table.
-    pub fn next_number(&mut self, table: &Table) -> i64 {
-        let rows = self.rows_mut(table);
-        rows.last += 1;
-        rows.last
-    }
-
     pub fn delete_where(&mut self, table: &Table, conditions: &[Condition<'_>]) {
         let is_left = |row: &StoredRow| !conditions.iter().all(|condition| holds(condition, row));
         self.rows_mut(table).by_key.retain(|_, row| is_left(row));
@@ -116,12 +105,16 @@ fn key_of(table: &Table, row: &StoredRow) -> Option<Cells> {
 
 fn project(of: Projection, row: &StoredRow) -> Cells {
     let cell = |column: &&str| row.get(column).cloned().unwrap_or(Cell::Null);
-    let length = |column: &&str| match &row[column] {
-        Cell::Text(text) => Cell::Integer(text.len() as i64),
-        Cell::Bytes(bytes) => Cell::Integer(bytes.len() as i64),
-        _ => Cell::Null,
-    };
+    let length = |column: &&str| Cell::Integer(length_of(&row[column]));
     of.columns.iter().map(cell).chain(of.lengths.iter().map(length)).collect()
+}
+
+fn length_of(cell: &Cell<'_>) -> i64 {
+    match cell {
+        Cell::Text(text) => text.len() as i64,
+        Cell::Bytes(bytes) => bytes.len() as i64,
+        _ => 0,
+    }
 }
 
 fn holds(condition: &Condition<'_>, row: &StoredRow) -> bool {
@@ -135,14 +128,15 @@ fn holds(condition: &Condition<'_>, row: &StoredRow) -> bool {
     }
 }
 
-impl TableRows for State {
+impl TableRows for Snapshot {
     fn get(
         &self,
         of: Projection,
         keys: &[Cell<'_>],
         found: &mut dyn FnMut(usize, &[Cell<'_>]) -> Result<()>,
     ) -> Result<()> {
-        let Some(rows) = self.tables.0.get(of.table.name) else { return Ok(()) };
+        let state = self.state()?;
+        let Some(rows) = state.tables.0.get(of.table.name) else { return Ok(()) };
         let keys = keys.chunks(of.table.key.len()).enumerate();
         keys.filter_map(|(n, key)| Some((n, rows.by_key.get(key)?)))
             .try_for_each(|(n, row)| found(n, &project(of, row)))
@@ -157,7 +151,8 @@ impl TableRows for State {
         let fits = |(key, row): &(&Cells, &StoredRow)| {
             is_behind(key) && scan.conditions.iter().all(|condition| holds(condition, row))
         };
-        let mut rows: Vec<_> = self.tables.rows(scan.of.table).filter(fits).collect();
+        let state = self.state()?;
+        let mut rows: Vec<_> = state.tables.rows(scan.of.table).filter(fits).collect();
         if scan.is_descending {
             rows.reverse();
         }
@@ -165,31 +160,9 @@ impl TableRows for State {
     }
 
     fn count(&self, table: &'static Table, length: Option<&'static str>) -> Result<(u64, u64)> {
-        let rows = self.tables.rows(table).map(|(_, row)| match length.and_then(|column| row.get(column)) {
-            Some(Cell::Text(text)) => text.len(),
-            Some(Cell::Bytes(bytes)) => bytes.len(),
-            _ => 0,
-        });
-        let lengths: Vec<usize> = rows.collect();
-        Ok((lengths.len() as u64, lengths.iter().sum::<usize>() as u64))
-    }
-}
-
-impl TableRows for Snapshot {
-    fn get(
-        &self,
-        of: Projection,
-        keys: &[Cell<'_>],
-        found: &mut dyn FnMut(usize, &[Cell<'_>]) -> Result<()>,
-    ) -> Result<()> {
-        self.state()?.get(of, keys, found)
-    }
-
-    fn scan(&self, scan: &Scan<'_>, found: &mut dyn FnMut(&[Cell<'_>]) -> Result<()>) -> Result<()> {
-        self.state()?.scan(scan, found)
-    }
-
-    fn count(&self, table: &'static Table, length: Option<&'static str>) -> Result<(u64, u64)> {
-        self.state()?.count(table, length)
+        let state = self.state()?;
+        let rows = || state.tables.rows(table).map(|(_, row)| row);
+        let bytes: i64 = length.map_or(0, |column| rows().map(|row| length_of(&row[column])).sum());
+        Ok((rows().count() as u64, bytes as u64))
     }
 }

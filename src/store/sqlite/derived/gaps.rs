@@ -2,11 +2,9 @@
 
 use rusqlite::Connection;
 
-use super::kind::{Tell, query_bool};
-use super::schema::{is_there, recreate};
+use super::kind::Tell;
 use crate::store::sqlite::Result;
-
-const NAME: &str = "gaps";
+use crate::store::sqlite::connection::query_one;
 
 /// Every erasure or retention that removed entries has left a row.
 const IS_FILLED: &str = "
@@ -19,22 +17,16 @@ const IS_FILLED: &str = "
 /// See [`super::Derived`].
 pub(super) fn check(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>> {
     tell(1)?;
-    if !is_there(conn, NAME)? {
-        return Ok(Some("the table is missing".to_owned()));
-    }
-    Ok((!query_bool(conn, IS_FILLED)?).then(|| "it lacks what retention or erasures removed".to_owned()))
+    Ok((!probe(conn)?).then(|| "it lacks what retention or erasures removed".to_owned()))
 }
 
 /// See [`super::Derived`].
 pub(super) fn probe(conn: &Connection) -> Result<bool> {
-    Ok(check(conn, &mut |_| Ok(()))?.is_none())
+    Ok(query_one(conn, IS_FILLED, [])?)
 }
 
 /// See [`super::Derived`].
 pub(super) fn make(conn: &Connection) -> Result<()> {
-    if !is_there(conn, NAME)? {
-        recreate(conn, "TABLE", NAME, &[])?;
-    }
     conn.execute_batch(
         "DELETE FROM gaps;
          INSERT INTO gaps (first, last)
