@@ -33,8 +33,8 @@ impl NewChanges {
     /// Adds the writes.
     pub(super) fn append_to<'a>(&'a self, writes: &mut Vec<Write<'a>>) -> Result<()> {
         if !self.changes.is_empty() {
-            writes.push(Write::Insert(RowCells::of(&self.changes)?));
-            writes.push(Write::Put(RowCells::of(&self.feeds)?));
+            writes.push(Write::Insert(RowCells::of(&self.changes)));
+            writes.push(Write::Put(RowCells::of(&self.feeds)));
         }
         Ok(())
     }

@@ -49,10 +49,10 @@ pub(super) fn replace_writes(rows: &[RebuiltRow]) -> Result<Vec<Write<'_>>> {
     }
     let mut writes = vec![Write::ReplaceUsers(users)];
     if !gone.is_empty() {
-        writes.push(Write::Delete(RowCells::of_keys(&IDENTIFIERS, gone)?));
+        writes.push(Write::Delete(RowCells::of_keys(&IDENTIFIERS, gone)));
     }
     if !new.is_empty() {
-        writes.push(Write::Add(RowCells::of_keys(&IDENTIFIERS, new)?));
+        writes.push(Write::Add(RowCells::of_keys(&IDENTIFIERS, new)));
     }
     Ok(writes)
 }

@@ -64,7 +64,7 @@ impl DirectoryWriter {
     /// # Errors
     /// The database cannot be written.
     pub fn set_rules(&mut self, rules: i64) -> Result<()> {
-        self.store.begin()?.commit(&[Write::update(&Rules { rules })?]).map(drop)
+        self.store.begin()?.commit(&[Write::update(&Rules { rules })]).map(drop)
     }
 
     /// Work of the store between two transactions.

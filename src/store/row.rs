@@ -38,12 +38,8 @@ macro_rules! row {
             const TABLE: &'static $crate::store::table::Table = &$table;
             const COLUMNS: &'static [&'static str] = &[$(row!(@column $field $($column)?)),*];
 
-            fn write<'a>(
-                &'a self,
-                cells: &mut Vec<$crate::store::cell::Cell<'a>>,
-            ) -> $crate::store::Result<()> {
-                $(cells.push($crate::store::cell::ToCell::to_cell(&self.$field)?);)*
-                Ok(())
+            fn write<'a>(&'a self, cells: &mut Vec<$crate::store::cell::Cell<'a>>) {
+                $(cells.push($crate::store::cell::ToCell::to_cell(&self.$field));)*
             }
         }
     };

@@ -145,12 +145,11 @@ impl WriteRow for UserWrite<'_> {
     const COLUMNS: &'static [&'static str] =
         &["app", "id", "rowid", "record", "listed", "last_seen", "signed_up", "flags", "words"];
 
-    fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>) -> Result<()> {
+    fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
         let Columns { listed, last_seen, signed_up, flags, words } = &self.columns;
-        cells.extend([self.key.0.to_cell()?, self.key.1.to_cell()?, self.row.to_cell()?]);
-        cells.extend([self.record.to_cell()?, listed.to_cell()?, last_seen.to_cell()?]);
-        cells.extend([signed_up.to_cell()?, flags.to_cell()?, words.to_cell()?]);
-        Ok(())
+        cells.extend([self.key.0.to_cell(), self.key.1.to_cell(), self.row.to_cell()]);
+        cells.extend([self.record.to_cell(), listed.to_cell(), last_seen.to_cell()]);
+        cells.extend([signed_up.to_cell(), flags.to_cell(), words.to_cell()]);
     }
 }
 
@@ -178,25 +177,22 @@ pub enum Write<'a> {
 
 impl Write<'static> {
     /// Puts one row; see [`Write::Put`].
-    ///
-    /// # Errors
-    /// A value cannot be encoded; here and below.
-    pub fn put(row: &impl WriteRow) -> Result<Self> {
-        Ok(Self::Put(RowCells::of([row])?.into_owned()))
+    pub fn put(row: &impl WriteRow) -> Self {
+        Self::Put(RowCells::of([row]).into_owned())
     }
 
     /// Adds one row; see [`Write::Add`].
-    pub fn add(row: &impl WriteRow) -> Result<Self> {
-        Ok(Self::Add(RowCells::of([row])?.into_owned()))
+    pub fn add(row: &impl WriteRow) -> Self {
+        Self::Add(RowCells::of([row]).into_owned())
     }
 
     /// Changes one row; see [`Write::Update`].
-    pub fn update(row: &impl WriteRow) -> Result<Self> {
-        Ok(Self::Update(RowCells::of([row])?.into_owned()))
+    pub fn update(row: &impl WriteRow) -> Self {
+        Self::Update(RowCells::of([row]).into_owned())
     }
 
     /// Deletes rows; see [`Write::Delete`].
-    pub fn delete<K: Key>(table: &'static Table, keys: &[K]) -> Result<Self> {
-        Ok(Self::Delete(RowCells::of_keys(table, keys)?.into_owned()))
+    pub fn delete<K: Key>(table: &'static Table, keys: &[K]) -> Self {
+        Self::Delete(RowCells::of_keys(table, keys).into_owned())
     }
 }

@@ -126,9 +126,8 @@ pub struct RebuiltRow {
 }
 
 impl Key for RowKey {
-    fn push_to<'a>(&'a self, cells: &mut Vec<Cell<'a>>) -> Result<()> {
+    fn push_to<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
         cells.extend(self.parts().into_iter().map(|part| Cell::Text(part.into())));
-        Ok(())
     }
 }
 

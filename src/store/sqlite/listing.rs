@@ -50,7 +50,7 @@ impl<'c, 'w> Listing<'c, 'w> {
     }
 
     fn insert(&self, user: &UserWrite<'_>) -> Result<i64> {
-        let rows = RowCells::of([user])?;
+        let rows = RowCells::of([user]);
         run(self.conn, &rows, &insert_into(&rows, "INSERT"), Error::from)?;
         let rowid = self.conn.last_insert_rowid();
         if user.columns.listed {

@@ -28,7 +28,7 @@ row! {
 }
 
 impl ToCell for Source {
-    fn to_cell(&self) -> Result<Cell<'_>> {
+    fn to_cell(&self) -> Cell<'_> {
         self.as_str().to_cell()
     }
 }
@@ -40,7 +40,7 @@ impl FromCell for Source {
 }
 
 impl ToCell for Outcome {
-    fn to_cell(&self) -> Result<Cell<'_>> {
+    fn to_cell(&self) -> Cell<'_> {
         self.as_str().to_cell()
     }
 }
@@ -55,7 +55,7 @@ impl FromCell for Outcome {
 pub type EntryUsers = Vec<(SmoochId, Option<Seq>)>;
 
 impl ToCell for EntryUsers {
-    fn to_cell(&self) -> Result<Cell<'_>> {
+    fn to_cell(&self) -> Cell<'_> {
         let users: Vec<(&str, Option<Seq>)> =
             self.iter().map(|(id, before)| (id.as_str(), *before)).collect();
         json(&users)

@@ -56,7 +56,7 @@ impl IdentifierKind {
 }
 
 impl ToCell for IdentifierKind {
-    fn to_cell(&self) -> Result<Cell<'_>> {
+    fn to_cell(&self) -> Cell<'_> {
         self.as_str().to_cell()
     }
 }
@@ -188,7 +188,7 @@ pub struct Move {
 row! { Move => MOVES { n, sort, app, id, row = "user", before, now } }
 
 impl ToCell for Sort {
-    fn to_cell(&self) -> Result<Cell<'_>> {
+    fn to_cell(&self) -> Cell<'_> {
         match self {
             Self::SignedUp => "signedUpAt".to_cell(),
             Self::LastSeen | Self::Id => "lastSeen".to_cell(),

@@ -43,11 +43,10 @@ struct State {
 impl Default for Memory {
     fn default() -> Self {
         let mut tables = Tables::default();
-        let mut put = |row: Result<RowCells<'_>>| tables.write(&row.unwrap(), Conflict::Panics);
-        put(RowCells::of([&AnswerSecret { key: [7; 32] }]));
-        put(RowCells::of([&Clock::default()]));
-        put(RowCells::of([&Horizon::default()]));
-        put(RowCells::of([&Rules::default()]));
+        tables.write(&RowCells::of([&AnswerSecret { key: [7; 32] }]), Conflict::Panics);
+        tables.write(&RowCells::of([&Clock::default()]), Conflict::Panics);
+        tables.write(&RowCells::of([&Horizon::default()]), Conflict::Panics);
+        tables.write(&RowCells::of([&Rules::default()]), Conflict::Panics);
         let state = Mutex::new(Arc::new(State { tables, ..State::default() }));
         Self { state, is_open: AtomicBool::default(), is_writing: AtomicBool::default() }
     }
@@ -309,7 +308,7 @@ impl Snapshot {
 
     fn set_user(&mut self, user: &UserWrite<'_>) -> Result<i64> {
         assert!(user.columns.words.is_some(), "{:?} is new and has no words", user.key);
-        self.state_mut().tables.write(&RowCells::of([user])?, Conflict::Replaces);
+        self.state_mut().tables.write(&RowCells::of([user]), Conflict::Replaces);
         Ok(ListRow::find(self, user.key)?.expect("the row was written").row)
     }
 
@@ -324,14 +323,14 @@ impl Snapshot {
         if now != Some(before) {
             let n = Move::select().descending().first(self)?.map_or(1, |last| last.n + 1);
             let moved = Move { n, sort, app: app.clone(), id: id.clone(), row, before, now };
-            self.state_mut().tables.write(&RowCells::of([&moved])?, Conflict::Panics);
+            self.state_mut().tables.write(&RowCells::of([&moved]), Conflict::Panics);
         }
         Ok(())
     }
 
     fn replace_user(&mut self, key: &RecordKey, user: Option<&StoredUser>) -> Result<()> {
         let Some(StoredUser { record, columns }) = user else {
-            self.state_mut().tables.delete(&RowCells::of_keys(&APP_USERS, [key])?);
+            self.state_mut().tables.delete(&RowCells::of_keys(&APP_USERS, [key]));
             return Ok(());
         };
         let (record, columns) = (record.clone(), columns.clone());
