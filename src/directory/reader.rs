@@ -6,7 +6,7 @@ mod users;
 
 use std::ops::Deref;
 
-use crate::store::reader::StoreReader;
+use crate::store::readers::StoreReader;
 use crate::store::readers::{LaneReader, StopSignal};
 use crate::store::rows::Rows;
 use crate::store::{Error, Result};

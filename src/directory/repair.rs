@@ -7,7 +7,7 @@ use super::overlay::Overlay;
 use super::users::show;
 use crate::domain::{AppId, Change, RecordKey, View};
 use crate::store::rows::{RebuiltRow, RecordRows, RowContent, RowKey, Rows};
-use crate::store::tables::{IDENTIFIERS, IdentifierKind, IdentifierRow};
+use crate::store::tables::{IDENTIFIERS, IdentifierKind, IdentifierRow, StoredIdentifier};
 use crate::store::{Error, Result, RowCells, Write};
 
 /// The changes of the app users once these rows are replaced.
@@ -66,7 +66,7 @@ fn put_row(overlay: &mut Overlay<'_>, row: &RebuiltRow) {
             };
             overlay.put_record(key.clone(), record);
         }
-        RowKey::Identifier { app, kind, value, id } => {
+        RowKey::Identifier(StoredIdentifier { app, kind, value, id }) => {
             let Some(kind) = IdentifierKind::from_name(kind) else { return };
             overlay.put_identifier(IdentifierRow { app, kind, value, id }, row.content.is_some());
         }

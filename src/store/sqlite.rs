@@ -1,29 +1,28 @@
 //! A store in one SQLite file: one connection writes, one checkpoints, several read.
 
-mod answer_keys;
 mod backup;
-mod check;
+mod backup_checksum;
 mod checkpoint;
 mod clearing;
-mod compacted;
 mod connection;
 mod derived;
 mod epoch_marker;
 mod errors;
 mod file_errors;
 mod files;
+mod health;
 mod listing;
 mod migrate;
 mod reader;
+mod restore;
 mod rows;
 mod schema;
 mod scrub;
 mod snapshot_conn;
-mod state;
+mod snapshot_copy;
 mod table_rows;
-mod task;
 mod transaction;
-mod write_transaction;
+mod verify;
 
 use std::fs::File;
 use std::io::ErrorKind;
@@ -34,12 +33,8 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::{Error, Maintained, Result, Scrubbed, Store, Transaction};
 pub use super::{Hole, Lost};
-pub use backup::backup_checksum::{find_file_damage, find_file_flaw};
-pub use backup::create::backup;
-pub use backup::restore::{Restored, file_timestamp, restore};
-pub use check::checked::{Checked, ShowUser};
-pub use check::health::{Health, health, sqlite_version};
-pub use check::verify::{check, derived_faults, read_in_snapshots};
+pub use backup::backup;
+pub use backup_checksum::{Checked, ShowUser, find_file_damage, find_file_flaw};
 use checkpoint::Checkpointer;
 pub use connection::StoreOptions;
 use connection::{OLDEST_SQLITE, WORKER_WAITS, configure, keep_log_on_close};
@@ -57,11 +52,12 @@ pub use files::open::{check_log, check_replaced};
 pub use files::output::{Output, OutputError, OutputKind, check_folder, make_folder, may_remove};
 pub use files::partial_file::{PartialFile, free_bytes};
 pub use files::presence::Presence;
+pub use health::{Health, health, sqlite_version};
 pub use reader::{SqliteReader, refuse_newer_schema};
-use state::State;
-pub use task::{FileTask, TaskStage};
-use transaction::SqliteTransaction;
-use write_transaction::WriteTransaction;
+pub use restore::{Restored, file_timestamp, restore};
+pub use snapshot_conn::{FileTask, TaskStage};
+use transaction::{SqliteTransaction, State, WriteTransaction};
+pub use verify::{check, derived_faults, read_in_snapshots};
 
 /// Interval of the worker's probes of derived tables.
 const LOOK: Duration = Duration::from_secs(5);

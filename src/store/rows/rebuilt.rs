@@ -1,12 +1,11 @@
 //! The rows that are rebuilt from the journal.
 
-use crate::domain::{AppId, ClientId, RecordKey, SmoochId};
+use crate::domain::{ClientId, RecordKey};
 use crate::format::list_columns::Columns;
 use crate::store::cell::{Cell, Key};
 use crate::store::error::{Error, Result};
-use crate::store::row::RowCursor;
 use crate::store::select::{ReadRow, TableRows};
-use crate::store::table::Projection;
+use crate::store::table::{Projection, RowCursor, Table};
 use crate::store::tables::{APP_USERS, IDENTIFIERS, StoredIdentifier, UserRow};
 
 /// A table that is rebuilt from the journal. A new table of the directory belongs here, or it is neither compared nor
@@ -23,12 +22,16 @@ impl RebuiltTable {
     /// All tables, in the order of their rebuild.
     pub const ALL: [Self; 2] = [Self::Users, Self::Identifiers];
 
+    fn declared(self) -> &'static Table {
+        match self {
+            Self::Users => &APP_USERS,
+            Self::Identifiers => &IDENTIFIERS,
+        }
+    }
+
     /// Its name in the database and in requests.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Users => "app_users",
-            Self::Identifiers => "identifiers",
-        }
+        self.declared().name
     }
 }
 
@@ -38,16 +41,7 @@ pub enum RowKey {
     /// Of [`RebuiltTable::Users`].
     User(RecordKey),
     /// Of [`RebuiltTable::Identifiers`].
-    Identifier {
-        /// The app.
-        app: AppId,
-        /// The stored name of the [`crate::store::tables::IdentifierKind`].
-        kind: String,
-        /// The identifier.
-        value: String,
-        /// The app user.
-        id: SmoochId,
-    },
+    Identifier(StoredIdentifier),
 }
 
 impl RowKey {
@@ -57,7 +51,7 @@ impl RowKey {
             ("app_users", [app, id]) => Some(Self::User((app.as_str().into(), id.as_str().into()))),
             ("identifiers", [app, kind, value, id]) => {
                 let (app, id) = (app.as_str().into(), id.as_str().into());
-                Some(Self::Identifier { app, kind: kind.clone(), value: value.clone(), id })
+                Some(Self::Identifier(StoredIdentifier { app, kind: kind.clone(), value: value.clone(), id }))
             }
             _ => None,
         }
@@ -67,7 +61,7 @@ impl RowKey {
     pub fn parts(&self) -> Vec<&str> {
         match self {
             Self::User((app, id)) => vec![app.as_str(), id.as_str()],
-            Self::Identifier { app, kind, value, id } => vec![app.as_str(), kind, value, id.as_str()],
+            Self::Identifier(row) => vec![row.app.as_str(), &row.kind, &row.value, row.id.as_str()],
         }
     }
 
@@ -75,7 +69,7 @@ impl RowKey {
     pub fn table(&self) -> RebuiltTable {
         match self {
             Self::User(_) => RebuiltTable::Users,
-            Self::Identifier { .. } => RebuiltTable::Identifiers,
+            Self::Identifier(_) => RebuiltTable::Identifiers,
         }
     }
 
@@ -83,14 +77,14 @@ impl RowKey {
     pub fn user(&self) -> RecordKey {
         match self {
             Self::User(key) => key.clone(),
-            Self::Identifier { app, id, .. } => (app.clone(), id.clone()),
+            Self::Identifier(row) => (row.app.clone(), row.id.clone()),
         }
     }
 
     /// The client of the row.
     pub fn client(&self) -> Option<ClientId> {
         match self {
-            Self::Identifier { kind, value, .. } if kind != "userId" => Some(value.as_str().into()),
+            Self::Identifier(row) if row.kind != "userId" => Some(row.value.as_str().into()),
             _ => None,
         }
     }
@@ -147,8 +141,8 @@ impl ReadRow for RebuiltUser {
 }
 
 impl From<StoredIdentifier> for RebuiltRow {
-    fn from(StoredIdentifier { app, kind, value, id }: StoredIdentifier) -> Self {
-        Self { key: RowKey::Identifier { app, kind, value, id }, content: Some(RowContent::Identifier) }
+    fn from(row: StoredIdentifier) -> Self {
+        Self { key: RowKey::Identifier(row), content: Some(RowContent::Identifier) }
     }
 }
 
@@ -179,11 +173,7 @@ impl RebuiltTable {
 
     /// The number of rows.
     pub fn count(self, rows: &dyn TableRows) -> Result<u64> {
-        let table = match self {
-            Self::Users => &APP_USERS,
-            Self::Identifiers => &IDENTIFIERS,
-        };
-        match rows.count(table, None) {
+        match rows.count(self.declared(), None) {
             Err(Error::Derived { .. } | Error::Damaged(_)) => Ok(0),
             count => Ok(count?.0),
         }

@@ -13,8 +13,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::backup::backup_checksum;
 use super::{Error, Result};
+use crate::store::sqlite::backup_checksum;
 use crate::store::{Epoch, FeedEpoch};
 
 /// The first bytes of a marker.

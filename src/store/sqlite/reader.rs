@@ -6,8 +6,8 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::derived::DamagedTables;
 use super::{Error, OpenError, Result, schema};
-use crate::store::reader::StoreReader;
 use crate::store::readers::StopSignal;
+use crate::store::readers::StoreReader;
 use crate::store::rows::Rows;
 
 /// Pages that a reader keeps, in KiB: the upper pages of the trees of a million app users, and as many again

@@ -1,8 +1,8 @@
-//! A read-only connection that holds one snapshot and watches the WAL meanwhile.
+//! Long tasks on a file, and the read-only connection that holds one snapshot for them and watches the WAL meanwhile.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,13 +13,41 @@ use super::connection::configure;
 use super::file_errors::{CopyError, OpenError};
 use super::files::open::check_log;
 use super::schema::read_schema_version;
-use super::task::FileTask;
 use crate::store::Error;
 
 /// Instructions of SQLite, or pages of an integrity check, between two looks at the WAL.
 const LOOK_EVERY: i32 = 10_000;
 /// How long the worker may take to restart the WAL once the snapshot has ended.
 const LOG_RESTARTS_WITHIN: Duration = Duration::from_secs(5);
+
+/// What a task is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TaskStage {
+    /// Copying pages.
+    Copying,
+    /// Checking pages; the total is unknown.
+    Checking,
+    /// Reading every app user.
+    Summing,
+    /// Comparing derived tables with their source; the total is unknown.
+    Comparing,
+}
+
+/// A long task, which reports its progress and can be stopped.
+pub struct FileTask<'t> {
+    /// Called with the stage, how much of it is done, and of how much (0 if unknown).
+    pub progress: &'t mut (dyn FnMut(TaskStage, u64, u64) + Send),
+    /// Set to stop it.
+    pub stop: Arc<AtomicBool>,
+    /// `store.wal_limit`: bytes of WAL at which the worker waits.
+    pub wal_limit: u64,
+}
+
+impl FileTask<'_> {
+    pub(crate) fn check_stopped(&self) -> Result<(), CopyError> {
+        if self.stop.load(Ordering::Relaxed) { Err(CopyError::Stopped) } else { Ok(()) }
+    }
+}
 
 /// A read-only connection with a watch on the WAL.
 pub(crate) struct SnapshotConn {

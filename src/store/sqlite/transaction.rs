@@ -1,12 +1,19 @@
-//! The transaction of a SQLite store.
+//! The transaction of a SQLite store, and what the store remembers between transactions.
 
 use std::collections::HashMap;
+use std::fs::File;
+use std::ops::Deref;
+use std::path::Path;
 use std::time::Instant;
 
-use super::clearing::Done;
+use rusqlite::Connection;
+
+use super::clearing::{Clearing, Done};
+use super::derived::{DamagedTables, KnownCounters, RemakeProgress};
+use super::epoch_marker::EpochMarker;
+use super::files::presence::Presence;
 use super::listing::Listing;
-use super::write_transaction::WriteTransaction;
-use super::{State, checkpoint, table_rows};
+use super::{StoreOptions, checkpoint, table_rows};
 use crate::domain::AppId;
 use crate::store::cell::Cell;
 use crate::store::rows::Rows;
@@ -14,6 +21,84 @@ use crate::store::tables::{CHANGES, CLOCK, Clock, FEEDS, Feed, HORIZON, Horizon,
 use crate::store::{
     Committed, Error, JournalState, ReadRow as _, Result, RowCells, Seq, Transaction, UserWrite, Write,
 };
+
+/// What the worker's side of a database remembers between transactions, so that it need not be asked for.
+pub(super) struct State {
+    pub(super) known: KnownCounters,
+    pub(super) mark: EpochMarker,
+    pub(super) clearing: Clearing,
+    pub(super) presence: Presence,
+    /// The last thing done was a commit, which looks at the files as often as is needed.
+    pub(super) checked: bool,
+    pub(super) remaking_told: RemakeProgress,
+    /// What readers found to be damaged.
+    pub(super) damaged_tables: DamagedTables,
+    /// When the derived tables were looked at last.
+    pub(super) looked: Instant,
+}
+
+impl State {
+    pub(super) fn read(conn: &Connection, options: &StoreOptions, named: &Path, lock: &File) -> Result<Self> {
+        let mark = EpochMarker::open(conn, lock, &options.path)?;
+        Ok(Self {
+            known: KnownCounters::read(conn)?,
+            clearing: Clearing::read(conn)?,
+            // By now every file of the database is open.
+            presence: Presence::of(named, &options.path, mark.count()),
+            mark,
+            checked: false,
+            remaking_told: RemakeProgress::default(),
+            damaged_tables: DamagedTables::default(),
+            looked: Instant::now(),
+        })
+    }
+
+    /// A derived table was made anew: what is remembered of the file is what it has now. What was given before stays
+    /// given.
+    pub(super) fn read_again(&mut self, conn: &Connection) -> Result<()> {
+        let before = std::mem::replace(&mut self.known, KnownCounters::read(conn)?).journal;
+        let journal = &mut self.known.journal;
+        journal.next_entry = journal.next_entry.max(before.next_entry);
+        journal.clock = journal.clock.max(before.clock);
+        self.clearing = Clearing::read(conn)?;
+        Ok(())
+    }
+}
+
+/// A write transaction, rolled back when it is dropped. Its two statements are cached: `rusqlite::Transaction`
+/// would parse them anew for every batch.
+pub(super) struct WriteTransaction<'c>(&'c Connection);
+
+impl<'c> WriteTransaction<'c> {
+    /// Begins it, once no other connection writes.
+    pub(super) fn begin(conn: &'c mut Connection) -> rusqlite::Result<Self> {
+        conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        Ok(Self(conn))
+    }
+
+    /// Commits it. The data is on disk when this returns.
+    pub(super) fn commit(self) -> rusqlite::Result<()> {
+        self.0.prepare_cached("COMMIT")?.execute([]).map(drop)
+    }
+}
+
+impl Deref for WriteTransaction<'_> {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        self.0
+    }
+}
+
+impl Drop for WriteTransaction<'_> {
+    fn drop(&mut self) {
+        if !self.0.is_autocommit()
+            && let Err(error) = self.0.execute_batch("ROLLBACK")
+        {
+            tracing::error!(%error, "cannot roll back a batch: {error}");
+        }
+    }
+}
 
 /// See [`Transaction`]. What the store remembers between transactions changes only with the commit.
 pub(super) struct SqliteTransaction<'a> {

@@ -4,9 +4,9 @@ use crate::domain::{AppId, Change, ChangeKind, SmoochId};
 use crate::store::cell::{Cell, CellError, FromCell, ToCell, json, text};
 use crate::store::entry::Seq;
 use crate::store::error::{Error, Result};
-use crate::store::row::{RowCursor, row};
 use crate::store::select::ReadRow;
 use crate::store::table::{Projection, Table, WriteRow};
+use crate::store::table::{RowCursor, row};
 
 /// The changes.
 pub static CHANGES: Table =

@@ -4,8 +4,8 @@ use crate::domain::{AppId, SmoochId};
 use crate::store::cell::{Cell, CellError, FromCell, ToCell, json, text};
 use crate::store::entry::{Entry, Outcome, Seq, Source};
 use crate::store::error::{Error, Result};
-use crate::store::row::row;
 use crate::store::select::ReadRow;
+use crate::store::table::row;
 use crate::store::table::{Projection, Table};
 
 /// The entries.

@@ -5,8 +5,8 @@ use crate::domain::{AppId, SmoochId};
 use crate::format::list_columns::Columns;
 use crate::store::cell::{Cell, CellError, FromCell, ToCell, text};
 use crate::store::error::Result;
-use crate::store::row::row;
 use crate::store::table::Table;
+use crate::store::table::row;
 
 /// The app users. They are written by [`crate::store::Write::PutUsers`] and [`crate::store::Write::ReplaceUsers`] alone,
 /// which keep the indexes of lists in step.
@@ -77,7 +77,7 @@ pub struct IdentifierRow<'a> {
 row! { write IdentifierRow<'_> => IDENTIFIERS { app, kind, value, id } }
 
 /// An identifier of an app user as it is read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct StoredIdentifier {
     /// The app.
     pub app: AppId,

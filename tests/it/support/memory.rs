@@ -1,7 +1,6 @@
 //! A store in memory, for tests: ordered maps, copied at each commit. It is strict: what a database would let pass, such as
 //! a number that does not follow the last one, panics.
 
-mod rows;
 mod tables;
 
 use std::cell::RefCell;
@@ -13,8 +12,8 @@ use rollcall::domain::list::Sort;
 use rollcall::domain::{AppId, RecordKey};
 use rollcall::format::list_columns::Columns;
 use rollcall::store::cell::FromCell as _;
-use rollcall::store::reader::StoreReader;
 use rollcall::store::readers::StopSignal;
+use rollcall::store::readers::StoreReader;
 use rollcall::store::rows::{Rows, StoredUser};
 use rollcall::store::sqlite::DERIVED;
 use rollcall::store::tables::*;
@@ -29,7 +28,6 @@ use self::tables::{Conflict, Tables};
 pub struct Memory {
     state: Mutex<Arc<State>>,
     is_open: AtomicBool,
-    is_writing: AtomicBool,
 }
 
 /// The rows, and what is counted beside them.
@@ -48,7 +46,7 @@ impl Default for Memory {
         tables.write(&RowCells::of([&Horizon::default()]), Conflict::Panics);
         tables.write(&RowCells::of([&Rules::default()]), Conflict::Panics);
         let state = Mutex::new(Arc::new(State { tables, ..State::default() }));
-        Self { state, is_open: AtomicBool::default(), is_writing: AtomicBool::default() }
+        Self { state, is_open: AtomicBool::default() }
     }
 }
 
@@ -61,11 +59,7 @@ impl Memory {
 
     /// Opens a reader.
     pub fn reader(self: &Arc<Self>) -> MemoryReader {
-        MemoryReader { memory: self.clone(), rows: Snapshot::default() }
-    }
-
-    fn state(&self) -> Arc<State> {
-        self.state.lock().unwrap().clone()
+        MemoryReader { memory: self.clone(), state: RefCell::default(), stop: None }
     }
 }
 
@@ -80,12 +74,12 @@ impl Drop for MemoryStore {
 
 impl Store for MemoryStore {
     fn begin(&mut self) -> Result<Box<dyn Transaction + '_>> {
-        assert!(!self.0.is_writing.swap(true, Ordering::SeqCst), "two transactions are open");
-        let rows = Snapshot { state: RefCell::new(Some(self.0.state())), stop: None };
+        let rows = self.0.reader();
+        rows.begin()?;
         let Horizon { seq, received } = Horizon::only(&rows)?;
         let (next_entry, clock) = (rows.state()?.last_entry + 1, Clock::only(&rows)?.time);
         let journal = JournalState { next_entry, clock, compacted: (seq, received) };
-        Ok(Box::new(MemoryTransaction { memory: &self.0, rows, journal }))
+        Ok(Box::new(MemoryTransaction { rows, journal }))
     }
 
     fn after_commit(&mut self) -> Result<()> {
@@ -118,42 +112,12 @@ impl Store for MemoryStore {
     fn abandon(self: Box<Self>) {}
 }
 
-/// The rows of one moment, as long as there is one.
-#[derive(Default)]
-struct Snapshot {
-    state: RefCell<Option<Arc<State>>>,
-    stop: Option<StopSignal>,
-}
-
-impl Snapshot {
-    fn state(&self) -> Result<Arc<State>> {
-        let state =
-            self.state.borrow().clone().expect("a read is between the begin and the end of a snapshot");
-        if self.stop.as_ref().is_some_and(StopSignal::is_raised) {
-            Err(Error::Interrupted)
-        } else {
-            Ok(state)
-        }
-    }
-
-    fn state_mut(&mut self) -> &mut State {
-        Arc::make_mut(self.state.get_mut().as_mut().expect("a transaction is open"))
-    }
-}
-
-struct MemoryTransaction<'a> {
-    memory: &'a Memory,
-    rows: Snapshot,
+struct MemoryTransaction {
+    rows: MemoryReader,
     journal: JournalState,
 }
 
-impl Drop for MemoryTransaction<'_> {
-    fn drop(&mut self) {
-        self.memory.is_writing.store(false, Ordering::SeqCst);
-    }
-}
-
-impl Transaction for MemoryTransaction<'_> {
+impl Transaction for MemoryTransaction {
     fn rows(&self) -> &dyn Rows {
         &self.rows
     }
@@ -170,35 +134,36 @@ impl Transaction for MemoryTransaction<'_> {
         let mut committed = Committed::default();
         writes.iter().try_for_each(|write| self.rows.apply(write, &mut committed.rows))?;
         self.rows.state_mut().commits += 1;
-        *self.memory.state.lock().unwrap() = self.rows.state()?;
+        *self.rows.memory.state.lock().unwrap() = self.rows.state()?;
         Ok(committed)
     }
 }
 
-/// A reader; see [`Memory`].
+/// A reader; see [`Memory`]. It has the rows of one moment, as long as a snapshot is open.
 pub struct MemoryReader {
     memory: Arc<Memory>,
-    rows: Snapshot,
+    state: RefCell<Option<Arc<State>>>,
+    stop: Option<StopSignal>,
 }
 
 impl StoreReader for MemoryReader {
     fn rows(&self) -> &dyn Rows {
-        &self.rows
+        self
     }
 
     fn begin(&self) -> Result<bool> {
-        let mut open = self.rows.state.borrow_mut();
+        let mut open = self.state.borrow_mut();
         let opens = open.is_none();
-        open.get_or_insert_with(|| self.memory.state());
+        open.get_or_insert_with(|| self.memory.state.lock().unwrap().clone());
         Ok(opens)
     }
 
     fn end(&self) {
-        self.rows.state.take().expect("a snapshot is open");
+        self.state.take().expect("a snapshot is open");
     }
 
     fn obey(&mut self, stop: StopSignal) {
-        self.rows.stop = Some(stop);
+        self.stop = Some(stop);
     }
 
     fn is_intact(&self, _table: &str) -> bool {
@@ -208,7 +173,21 @@ impl StoreReader for MemoryReader {
     fn note_error(&self, _error: &Error) {}
 }
 
-impl Snapshot {
+impl MemoryReader {
+    fn state(&self) -> Result<Arc<State>> {
+        let state =
+            self.state.borrow().clone().expect("a read is between the begin and the end of a snapshot");
+        if self.stop.as_ref().is_some_and(StopSignal::is_raised) {
+            Err(Error::Interrupted)
+        } else {
+            Ok(state)
+        }
+    }
+
+    fn state_mut(&mut self) -> &mut State {
+        Arc::make_mut(self.state.get_mut().as_mut().expect("a transaction is open"))
+    }
+
     fn apply(&mut self, write: &Write<'_>, rows: &mut Vec<i64>) -> Result<()> {
         match write {
             Write::Insert(rows) => self.check_new(rows)?,
@@ -295,12 +274,15 @@ impl Snapshot {
         let Columns { listed, last_seen, signed_up, .. } = *columns;
         let row = self.set_user(&user)?;
         if let Some(before) = before.filter(|before| before.listed) {
-            let keys = [
-                (Sort::LastSeen, before.last_seen, last_seen),
-                (Sort::SignedUp, before.signed_up, signed_up),
-            ];
-            for (sort, before, now) in keys {
-                self.note_move(sort, key, row, before, listed.then_some(now))?;
+            let seen = (Sort::LastSeen, before.last_seen, listed.then_some(last_seen));
+            let signed_up = (Sort::SignedUp, before.signed_up, listed.then_some(signed_up));
+            for (sort, before, now) in
+                [seen, signed_up].into_iter().filter(|(_, before, now)| *now != Some(*before))
+            {
+                let n = Move::select().descending().first(self)?.map_or(1, |last| last.n + 1);
+                let (app, id) = key.clone();
+                let moved = Move { n, sort, app, id, row, before, now };
+                self.state_mut().tables.write(&RowCells::of([&moved]), Conflict::Panics);
             }
         }
         Ok(row)
@@ -310,22 +292,6 @@ impl Snapshot {
         assert!(user.columns.words.is_some(), "{:?} is new and has no words", user.key);
         self.state_mut().tables.write(&RowCells::of([user]), Conflict::Replaces);
         Ok(ListRow::find(self, user.key)?.expect("the row was written").row)
-    }
-
-    fn note_move(
-        &mut self,
-        sort: Sort,
-        (app, id): &RecordKey,
-        row: i64,
-        before: i64,
-        now: Option<i64>,
-    ) -> Result<()> {
-        if now != Some(before) {
-            let n = Move::select().descending().first(self)?.map_or(1, |last| last.n + 1);
-            let moved = Move { n, sort, app: app.clone(), id: id.clone(), row, before, now };
-            self.state_mut().tables.write(&RowCells::of([&moved]), Conflict::Panics);
-        }
-        Ok(())
     }
 
     fn replace_user(&mut self, key: &RecordKey, user: Option<&StoredUser>) -> Result<()> {

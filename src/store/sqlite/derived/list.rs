@@ -4,9 +4,7 @@
 use rusqlite::Connection;
 
 use super::kind::{Derived, DerivedFault, Make, Remaking, Tell, describe_missing, is_of_the_table};
-use super::{
-    columns, feed, gaps, identifiers, numbers, orders, receipts, records, schema, search, tombstones,
-};
+use super::{columns, erasures, identifiers, numbers, orders, records, schema, search, sequences};
 use crate::store::sqlite::{Error, Result};
 
 /// In the order of checks and remakes: each may depend on those before it.
@@ -25,9 +23,9 @@ pub const DERIVED: [Derived; 13] = [
         of: "the changes after its last gap; those before it are removed, as by retention",
         serves: "followers; those that have not read beyond a gap start again with the snapshot",
         tables: &[],
-        check: feed::check,
-        probe: feed::probe,
-        make: Make::AtOnce(feed::make),
+        check: sequences::check_feeds,
+        probe: sequences::probe_feeds,
+        make: Make::AtOnce(sequences::make_feeds),
     },
     Derived {
         name: "answers",
@@ -71,28 +69,28 @@ pub const DERIVED: [Derived; 13] = [
         of: "the records",
         serves: "recognising later data about erased app users",
         tables: &["erasures"],
-        check: tombstones::check,
+        check: erasures::check_tombstones,
         // A start would have to read every record to find missing rows.
         probe: |_| Ok(true),
-        make: Make::AtOnce(tombstones::make),
+        make: Make::AtOnce(erasures::make_tombstones),
     },
     Derived {
         name: "receipts",
         of: "the tombstones; remade, all stored data is searched for them once more",
         serves: "the receipts and the progress of erasures",
         tables: &["receipts"],
-        check: |conn, _| receipts::lost_receipts(conn),
-        probe: |conn| Ok(receipts::lost_receipts(conn)?.is_none()),
-        make: Make::AtOnce(receipts::remake_receipts),
+        check: |conn, _| erasures::lost_receipts(conn),
+        probe: |conn| Ok(erasures::lost_receipts(conn)?.is_none()),
+        make: Make::AtOnce(erasures::remake_receipts),
     },
     Derived {
         name: "gaps",
         of: "the numbers of the journal; remade, every number without an entry counts as removed",
         serves: "telling entries that retention and erasures removed from lost ones",
         tables: &["gaps"],
-        check: gaps::check,
-        probe: gaps::probe,
-        make: Make::AtOnce(gaps::make),
+        check: sequences::check_gaps,
+        probe: sequences::has_gaps,
+        make: Make::AtOnce(sequences::make_gaps),
     },
     Derived {
         name: "indexes",

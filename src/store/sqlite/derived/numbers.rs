@@ -7,12 +7,15 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::kind::{Remaking, Tell};
 use super::schema::create_missing;
-use crate::domain::AppId;
+use crate::domain::{AppId, RecordKey};
+use crate::store::sqlite::Result;
 use crate::store::sqlite::connection::{execute, query_one};
 use crate::store::sqlite::epoch_marker::find_epoch;
-use crate::store::sqlite::{Result, compacted};
-use crate::store::tables::{AnswerSecret, Clock, Feed, Horizon, Rules};
+use crate::store::tables::{AnswerSecret, Clock, CompactedRecord, Feed, Horizon, Rules};
 use crate::store::{FeedEpoch, JournalState, ReadRow as _, Seq};
+
+/// Compacted records that are read at once.
+const PAGE: usize = 1000;
 
 /// Their tables.
 pub(super) const TABLES: &[&str] = &["upkeep", "clock", "answer_key", "feeds", "epochs", "horizon"];
@@ -94,7 +97,7 @@ pub(super) fn make(conn: &Connection) -> Result<()> {
 /// The horizon is the last entry that a compacted record knows; bodies before it are dropped. Clears the `clean`
 /// flag, so that the next start vacuums the file.
 fn make_horizon(conn: &Connection) -> Result<()> {
-    let last_of_records = compacted::each_head(conn, &mut |_| Ok(()))?;
+    let last_of_records = last_compacted_head(conn, &mut |_| Ok(()))?;
     let mut last = last_of_records.unwrap_or(0);
     let number = |sql: &str, seq: Seq| {
         let found = conn.query_row(sql, [seq as i64], |row| row.get::<_, Option<i64>>(0)).optional();
@@ -112,6 +115,21 @@ fn make_horizon(conn: &Connection) -> Result<()> {
     let sql = "INSERT OR REPLACE INTO horizon (one, seq, received, clean) VALUES (1, ?1, ?2, 0)";
     conn.execute(sql, params![last as i64, received.unwrap_or(0)])?;
     Ok(())
+}
+
+/// The last entry that a compacted record knows, 0 if none does; `None` if there is no record.
+pub(crate) fn last_compacted_head(conn: &Connection, tell: Tell<'_>) -> Result<Option<Seq>> {
+    let (mut after, mut last): (Option<RecordKey>, Option<Seq>) = (None, None);
+    loop {
+        let page = CompactedRecord::select().after_last(after.as_ref()).limit(PAGE).read(conn)?;
+        tell(page.len() as u64)?;
+        let Some(end) = page.last() else { return Ok(last) };
+        after = Some((end.app.clone(), end.id.clone()));
+        for stored in &page {
+            let head = stored.decode()?.head.unwrap_or(0);
+            last = Some(last.unwrap_or(0).max(head));
+        }
+    }
 }
 
 /// The counters that a running service remembers. Only the service writes them, so the file must match.

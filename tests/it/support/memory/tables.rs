@@ -1,14 +1,18 @@
-//! The tables of the store in memory.
+//! The tables of the store in memory, and the questions that are of no one table. A search reads all app users.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use rollcall::domain::list::Sort;
+use rollcall::domain::{AppId, RecordKey, SmoochId};
 use rollcall::store::cell::Cell;
+use rollcall::store::rows::*;
 use rollcall::store::select::{Comparison, Condition, Scan, TableRows};
 use rollcall::store::table::{Projection, Table};
-use rollcall::store::{Result, RowCells};
+use rollcall::store::tables::*;
+use rollcall::store::{Epoch, FeedEpoch, ReadRow as _, Result, RowCells};
 
-use super::Snapshot;
+use super::MemoryReader;
 
 /// The value of each column; none is null.
 pub type StoredRow = BTreeMap<&'static str, Cell<'static>>;
@@ -16,14 +20,14 @@ type Cells = Vec<Cell<'static>>;
 
 /// The rows of a table by their keys, and the last number that was given.
 #[derive(Clone, Default)]
-pub struct Rows {
+pub struct TableContent {
     by_key: BTreeMap<Cells, StoredRow>,
     last: i64,
 }
 
 /// The rows of each table.
 #[derive(Clone, Default)]
-pub struct Tables(BTreeMap<&'static str, Arc<Rows>>);
+pub struct Tables(BTreeMap<&'static str, Arc<TableContent>>);
 
 /// What a row does whose key is there.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -38,13 +42,13 @@ impl Tables {
         self.0.get(table.name).into_iter().flat_map(|rows| &rows.by_key)
     }
 
-    fn rows_mut(&mut self, table: &Table) -> &mut Rows {
+    fn rows_mut(&mut self, table: &Table) -> &mut TableContent {
         Arc::make_mut(self.0.entry(table.name).or_default())
     }
 
     pub fn write(&mut self, written: &RowCells<'_>, conflict: Conflict) {
         let table = written.table;
-        let Rows { by_key, last } = self.rows_mut(table);
+        let TableContent { by_key, last } = self.rows_mut(table);
         for cells in written.rows() {
             let mut row = named(written.columns, cells);
             // A number that is not given is the next one.
@@ -128,7 +132,7 @@ fn holds(condition: &Condition<'_>, row: &StoredRow) -> bool {
     }
 }
 
-impl TableRows for Snapshot {
+impl TableRows for MemoryReader {
     fn get(
         &self,
         of: Projection,
@@ -164,5 +168,87 @@ impl TableRows for Snapshot {
         let rows = || state.tables.rows(table).map(|(_, row)| row);
         let bytes: i64 = length.map_or(0, |column| rows().map(|row| length_of(&row[column])).sum());
         Ok((rows().count() as u64, bytes as u64))
+    }
+}
+
+impl RecordRows for MemoryReader {
+    fn records(&self, keys: &[RecordKey]) -> Result<Vec<Option<StoredRecord>>> {
+        StoredRecord::get(self, keys)
+    }
+
+    fn holders(&self, identifiers: &[Identifier<'_>]) -> Result<Vec<Vec<SmoochId>>> {
+        let of = |(app, kind, value): &Identifier<'_>| {
+            let found =
+                StoredIdentifier::select().is("app", *app).is("kind", kind).is("value", *value).read(self)?;
+            Ok(found.into_iter().map(|row| row.id).collect())
+        };
+        identifiers.iter().map(of).collect()
+    }
+}
+
+impl Rows for MemoryReader {
+    fn count_listed(&self, app: Option<&AppId>) -> Result<u64> {
+        let listed = UserKey::select().is("listed", &true);
+        let listed = if let Some(app) = app { listed.is("app", app) } else { listed };
+        Ok(listed.read(self)?.len() as u64)
+    }
+
+    fn walk_order(
+        &self,
+        app: &AppId,
+        order: ListOrder,
+        behind: Option<(i64, &str)>,
+        limit: usize,
+    ) -> Result<Vec<(i64, ListRow)>> {
+        let ListOrder { sort, descending } = order;
+        let mut users = ListRow::select().is("app", app).read(self)?;
+        users.retain(|row| sort == Sort::Id || row.columns.listed);
+        let mut rows: Vec<(i64, ListRow)> = users.into_iter().map(|row| (row.key(sort), row)).collect();
+        rows.sort_by(|(one, a), (other, b)| (one, &a.id).cmp(&(other, &b.id)));
+        if descending {
+            rows.reverse();
+        }
+        let behind = behind.map(|(key, id)| (if sort == Sort::Id { 0 } else { key }, id));
+        rows.retain(|(key, row)| {
+            let at = (*key, row.id.as_str());
+            behind.is_none_or(|behind| if descending { at < behind } else { at > behind })
+        });
+        rows.truncate(limit);
+        Ok(rows)
+    }
+
+    fn rows_with_words(&self, words: &[String], beginnings: &[String], limit: usize) -> Result<Vec<i64>> {
+        let fits = |user: &ListRow| {
+            let stored: Vec<&str> = user.columns.words.iter().flat_map(|words| words.split(' ')).collect();
+            words.iter().all(|word| stored.contains(&&**word))
+                && beginnings.iter().all(|start| stored.iter().any(|word| word.starts_with(&**start)))
+        };
+        let found = ListRow::select().read(self)?.into_iter().filter(fits).map(|user| user.row);
+        Ok(found.collect::<BTreeSet<i64>>().into_iter().take(limit).collect())
+    }
+
+    fn rows_in_range(
+        &self,
+        app: &AppId,
+        sort: Sort,
+        since: i64,
+        before: i64,
+        limit: usize,
+    ) -> Result<Vec<i64>> {
+        let listed = ListRow::select().is("app", app).is("listed", &true).read(self)?.into_iter();
+        let within = listed.filter(|row| (since..before).contains(&row.key(sort)));
+        Ok(within.map(|row| row.row).take(limit).collect())
+    }
+
+    fn feed_epoch(&self) -> Result<FeedEpoch> {
+        Ok(FeedEpoch { epoch: Epoch::of_number(1).unwrap(), is_first: true })
+    }
+
+    fn data_version(&self) -> Result<i64> {
+        Ok(self.state()?.commits)
+    }
+
+    fn remaking(&self) -> Result<Vec<RemakingProgress>> {
+        Ok(Vec::new())
     }
 }

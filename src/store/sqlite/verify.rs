@@ -9,15 +9,15 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, params};
 use sha2::{Digest as _, Sha256};
 
-use super::checked::{Checked, FORMAT, ShowUser};
+use crate::store::ReadRow as _;
 use crate::store::rows::{ContentCounts, Rows};
-use crate::store::sqlite::backup::backup_checksum;
-use crate::store::sqlite::derived::DerivedFault;
+use crate::store::sqlite::backup_checksum::{Checked, FORMAT, ShowUser, read_checksum};
+use crate::store::sqlite::derived::{DerivedFault, Tell};
 use crate::store::sqlite::file_errors::CopyError;
 use crate::store::sqlite::schema::newest_schema;
-use crate::store::sqlite::snapshot_conn::SnapshotConn;
-use crate::store::sqlite::task::{FileTask, TaskStage};
-use crate::store::sqlite::{Error, compacted, derived};
+use crate::store::sqlite::snapshot_conn::{FileTask, SnapshotConn, TaskStage};
+use crate::store::sqlite::{Error, derived};
+use crate::store::tables::Horizon;
 
 /// Page faults that are listed for a damaged file.
 const FAULTS: usize = 5;
@@ -66,14 +66,27 @@ pub fn derived_faults(path: &Path, task: &mut FileTask<'_>) -> Result<Vec<Derive
         file.check_limits(task).map_err(|_| Error::Interrupted)
     });
     let found = found.map_err(|error| file.error_of(task, error))?;
-    let whole =
-        compacted::check_all(&moment, &mut |_| file.check_limits(task).map_err(|_| Error::Interrupted));
+    let whole = check_compacted(&moment, &mut |_| file.check_limits(task).map_err(|_| Error::Interrupted));
     match whole {
         // Already among the faults found.
         Err(Error::Derived { .. }) => {}
         whole => whole.map_err(|error| file.error_of(task, error))?,
     }
     Ok(found)
+}
+
+/// Reads all compacted records. Fails if one is unreadable, or if there are none though the journal was compacted.
+fn check_compacted(conn: &Connection, tell: Tell<'_>) -> Result<(), Error> {
+    let rows = derived::last_compacted_head(conn, tell).map_err(|error| match error {
+        Error::Interrupted => error,
+        error => Error::Damaged(error.to_string()),
+    })?;
+    let compacted = Horizon::only(conn)?.seq;
+    if rows.is_none() && compacted > 0 {
+        let what = format!("the table base is empty, though the journal was trimmed up to entry {compacted}");
+        return Err(Error::Damaged(what));
+    }
+    Ok(())
 }
 
 /// Reads every page and every app user of a database, also while a service writes it, and compares a backup with
@@ -83,7 +96,7 @@ pub fn derived_faults(path: &Path, task: &mut FileTask<'_>) -> Result<Vec<Derive
 /// The file is damaged, not rollcall's or unreadable, or the WAL limit was reached.
 pub fn check(path: &Path, show: ShowUser, task: &mut FileTask<'_>) -> Result<Checked, CopyError> {
     let damaged = |what: String| CopyError::Damaged { path: path.to_owned(), what };
-    let stored = backup_checksum::read_checksum(path, task)?;
+    let stored = read_checksum(path, task)?;
     let file = SnapshotConn::open(path, task)?;
     let moment = file.begin_snapshot()?;
     let schema = file.schema;

@@ -1,10 +1,13 @@
-//! Receipts that are lost, or cannot be read, made anew of the tombstones. What was counted is not known any more, nor
+//! Tombstones of erased app users, with which all later data is compared, made anew of the records; and receipts that are
+//! lost, or cannot be read, made anew of the tombstones. What was counted is not known any more, nor
 //! what else the erased were looked for by; their `_id`s are, and all that is kept is searched for these once more.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, Params, params};
 
+use super::identifiers::for_each_record;
+use super::kind::{Sum, Tell};
 use crate::domain::{AppId, SmoochId};
 use crate::format::erasure_work::ErasureWork;
 use crate::store::sqlite::table_rows::read_rows;
@@ -65,4 +68,29 @@ pub(super) fn remake_receipts(conn: &Connection) -> Result<()> {
         write.execute(params![seq as i64, app.as_str(), counts, work])?;
     }
     Ok(())
+}
+
+/// See [`super::Derived`]. The records have the same flag.
+pub(super) fn check_tombstones(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>> {
+    let mut should = Sum::default();
+    for_each_record(conn, tell, |(app, id), record| {
+        if record.erased {
+            should.add(&[app.as_str(), id.as_str()]);
+        }
+        Ok(())
+    })?;
+    Ok(should.differs(Sum::read::<2>(conn, "SELECT app, id FROM erasures")?, "tombstones"))
+}
+
+/// See [`super::Derived`]. Never removes an existing tombstone.
+pub(super) fn make_tombstones(conn: &Connection) -> Result<()> {
+    let sql = "INSERT OR IGNORE INTO erasures (app, id, receipt)
+                   SELECT ?1, ?2, coalesce((SELECT max(seq) FROM receipts WHERE app = ?1), 0)";
+    let mut insert = conn.prepare(sql)?;
+    for_each_record(conn, &mut |_| Ok(()), |(app, id), record| {
+        if record.erased {
+            insert.execute(params![app.as_str(), id.as_str()])?;
+        }
+        Ok(())
+    })
 }

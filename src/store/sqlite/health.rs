@@ -8,8 +8,8 @@ use crate::store::sqlite::derived;
 use crate::store::sqlite::file_errors::CopyError;
 use crate::store::sqlite::files::names::verify_marker_path;
 use crate::store::sqlite::schema::newest_schema;
+use crate::store::sqlite::snapshot_conn::FileTask;
 use crate::store::sqlite::snapshot_conn::SnapshotConn;
-use crate::store::sqlite::task::FileTask;
 use rusqlite::Connection;
 
 /// Newest journal entries that are read for the last event of each app.
