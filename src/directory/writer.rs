@@ -118,7 +118,7 @@ impl DirectoryWriter {
             return Ok(true);
         }
         let txn = store.begin()?;
-        let journal = *txn.journal_state();
+        let journal = txn.journal_state();
         let step = RetentionStep { rows: txn.rows(), journal, retention, now, read: reading.event };
         let mut bodies = state.bodies;
         let (writes, more) = step.plan(&mut bodies)?;

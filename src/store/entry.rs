@@ -1,12 +1,11 @@
 //! What is kept of each event, and of what cannot be used.
 
 use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::domain::{AppId, Digest, Event, SmoochId, TooLarge, UnknownName, WorkingSet};
+use crate::domain::{AppId, Digest, Event, SmoochId, TooLarge, WorkingSet};
 
 /// A journal number. Rises with every entry, in the order of commits.
 pub type Seq = u64;
@@ -24,8 +23,6 @@ pub enum Source {
 }
 
 impl Source {
-    const ALL: [Self; 3] = [Self::Webhook, Self::Reduced, Self::Api];
-
     /// Its name in the journal.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -44,15 +41,6 @@ impl Source {
     }
 }
 
-impl FromStr for Source {
-    type Err = UnknownName;
-
-    fn from_str(name: &str) -> Result<Self, UnknownName> {
-        let named = Self::ALL.into_iter().find(|source| source.as_str() == name);
-        named.ok_or_else(|| UnknownName::of(&Self::ALL.map(Self::as_str)))
-    }
-}
-
 /// What was done with an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -63,23 +51,12 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    const ALL: [Self; 2] = [Self::Learned, Self::Kept];
-
     /// Its name in the journal.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Learned => "learned",
             Self::Kept => "kept",
         }
-    }
-}
-
-impl FromStr for Outcome {
-    type Err = UnknownName;
-
-    fn from_str(name: &str) -> Result<Self, UnknownName> {
-        let named = Self::ALL.into_iter().find(|outcome| outcome.as_str() == name);
-        named.ok_or_else(|| UnknownName::of(&Self::ALL.map(Self::as_str)))
     }
 }
 

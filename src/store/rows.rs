@@ -9,8 +9,8 @@ mod rebuilt;
 
 use super::epoch::FeedEpoch;
 use super::error::{Error, Result};
+use super::select::row;
 use super::select::{ReadRow as _, TableRows};
-use super::table::row;
 use super::tables::{APP_USERS, ChangeTime, Feed, IdentifierKind, JOURNAL, ListRow, QUARANTINE};
 use crate::domain::list::Sort;
 use crate::domain::{AppId, Record, RecordKey, SmoochId};

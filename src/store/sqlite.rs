@@ -37,9 +37,9 @@ pub use backup::backup;
 pub use backup_checksum::{Checked, ShowUser, find_file_damage, find_file_flaw};
 use checkpoint::Checkpointer;
 pub use connection::StoreOptions;
-use connection::{OLDEST_SQLITE, WORKER_WAITS, configure, keep_log_on_close};
-pub use derived::{DERIVED, DamagedTables, Derived, DerivedFault};
-pub use file_errors::{CopyError, OpenError, describe_holes};
+use connection::{OLDEST_SQLITE, WORKER_WAITS, keep_log_on_close};
+pub use derived::{DERIVED, DamagedTables, Derived};
+pub use file_errors::{CopyError, DerivedFault, OpenError, describe_holes};
 pub use files::inode::are_one_file;
 pub use files::leftovers::{Leftover, Note, find_leftovers, kept_copies, remove_leftovers};
 use files::names::with_suffix;
@@ -84,32 +84,32 @@ impl Sqlite {
         let path = canonical_database_path(named).map_err(OpenError::io(named))?;
         refuse_name_of_unfinished(&path)?;
         let options = &StoreOptions { path: path.clone(), ..options.clone() };
-        let store = |error: Error| OpenError::Store { path: path.clone(), error };
+        let (store, sql) = (OpenError::store(&path), OpenError::sql(&path));
         let lock = lock_database(&path)?;
         check_replaced(&path)?;
         refuse_second_name(&path)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let mut conn = Connection::open_with_flags(&path, flags).map_err(|error| store(error.into()))?;
+        let mut conn = Connection::open_with_flags(&path, flags).map_err(&sql)?;
         // Before the first read: a refused file keeps its log, and gets no new one.
         if with_suffix(&path, "-wal").metadata().is_ok_and(|log| log.len() > 0) {
-            keep_log_on_close(&conn).map_err(|error| store(error.into()))?;
+            keep_log_on_close(&conn).map_err(&sql)?;
         }
-        if conn.is_readonly("main").map_err(|error| store(error.into()))? {
-            return Err(OpenError::Io { path, error: ErrorKind::ReadOnlyFilesystem.into() });
+        if conn.is_readonly("main").map_err(&sql)? {
+            return Err(OpenError::Io(path.clone(), ErrorKind::ReadOnlyFilesystem.into()));
         }
-        if let Some(changes) = epoch_marker::changes_before_emptied(&conn, &lock).map_err(store)? {
-            return Err(OpenError::LogGone { path, changes });
+        if let Some(changes) = epoch_marker::changes_before_emptied(&conn, &lock).map_err(&store)? {
+            return Err(OpenError::LogGone { path: path.clone(), changes });
         }
         migrate::migrate_schema(&mut conn, &path)?;
         // Shorter than a sender's timeout, so that a foreign reader or writer costs time, not answers.
-        conn.busy_timeout(WORKER_WAITS).map_err(|error| store(error.into()))?;
-        check_after_failed_sync(&conn, &path).map_err(store)?;
-        checkpoint::watch(&mut conn).map_err(|error| store(error.into()))?;
-        let checkpointer = Checkpointer::start(options).map_err(store)?;
-        let state = State::read(&conn, options, named, &lock).map_err(store)?;
-        Ok(Self { conn, state, checkpointer, path, ended: false, _lock: lock })
+        conn.busy_timeout(WORKER_WAITS).map_err(&sql)?;
+        check_after_failed_sync(&conn, &path).map_err(&store)?;
+        checkpoint::watch(&mut conn).map_err(&sql)?;
+        let checkpointer = Checkpointer::start(options).map_err(&store)?;
+        let state = State::read(&conn, options, named, &lock).map_err(&store)?;
+        Ok(Self { conn, state, checkpointer, path: path.clone(), ended: false, _lock: lock })
     }
 }
 

@@ -73,7 +73,7 @@ pub trait Transaction {
     fn rows(&self) -> &dyn Rows;
 
     /// Where the journal stands.
-    fn journal_state(&self) -> &JournalState;
+    fn journal_state(&self) -> JournalState;
 
     /// The last number given in the feed of an app; 0 if none was. Numbers of a feed have no gaps.
     fn last_change(&self, app: &AppId) -> u64;

@@ -4,8 +4,9 @@ use crate::domain::{ClientId, RecordKey};
 use crate::format::list_columns::Columns;
 use crate::store::cell::{Cell, Key};
 use crate::store::error::{Error, Result};
+use crate::store::select::RowCursor;
 use crate::store::select::{ReadRow, TableRows};
-use crate::store::table::{Projection, RowCursor, Table};
+use crate::store::table::{Projection, Table};
 use crate::store::tables::{APP_USERS, IDENTIFIERS, StoredIdentifier, UserRow};
 
 /// A table that is rebuilt from the journal. A new table of the directory belongs here, or it is neither compared nor

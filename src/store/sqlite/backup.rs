@@ -41,7 +41,7 @@ pub fn backup(
     let mut checked = check(&part.path, show, task)?;
     if checked.checksum.is_some() && checked.counts != counts {
         let what = format!("it has {:?} instead of {counts:?}", checked.counts);
-        return Err(CopyError::Damaged { path: part.path.clone(), what });
+        return Err(CopyError::Damaged(part.path.clone(), what));
     }
     let taken = now_ms();
     write_checksum(&part.path, &checked, taken, task)?;
@@ -69,7 +69,7 @@ pub(crate) fn keep_before(path: &Path, step: i64) -> Result<PathBuf, OpenError> 
         part.place()
     };
     keep(&mut task).map_err(|error| OpenError::Upgrade(Box::new(error)))?;
-    canonical_database_path(&copy_path).map_err(|error| OpenError::Io { path: copy_path, error })
+    canonical_database_path(&copy_path).map_err(|error| OpenError::Io(copy_path, error))
 }
 
 #[cfg(test)]

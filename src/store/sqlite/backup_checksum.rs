@@ -87,10 +87,8 @@ pub(crate) fn write_checksum(
     let page = checksum_page(&conn).map_err(&sql)?;
     drop(conn);
     let at = find_bytes(path, page, &place)?;
-    let at = at.ok_or_else(|| CopyError::Damaged {
-        path: path.to_owned(),
-        what: "the checksum was not found after it was written".to_owned(),
-    })?;
+    let lost = "the checksum was not found after it was written";
+    let at = at.ok_or_else(|| CopyError::Damaged(path.to_owned(), lost.to_owned()))?;
     let hash = hash_file(path, at, task)?;
     let file = OpenOptions::new().write(true).open(path).map_err(CopyError::io(path))?;
     file.write_all_at(&hash, at).map_err(CopyError::io(path))
@@ -123,7 +121,7 @@ pub(crate) fn read_checksum(path: &Path, task: &FileTask<'_>) -> Result<Option<B
         Ok((stored, row.get::<_, Hash>(4)?))
     });
     let Some((stored, written)) = found.optional().map_err(&sql)? else {
-        return Err(CopyError::Damaged { path: path.to_owned(), what: "its checksum is missing".to_owned() });
+        return Err(CopyError::Damaged(path.to_owned(), "its checksum is missing".to_owned()));
     };
     let page = checksum_page(&file.conn).map_err(&sql)?;
     drop(file);

@@ -16,7 +16,7 @@ mod sequences;
 pub(super) mod start;
 
 pub use damaged_tables::DamagedTables;
-pub use kind::{Derived, DerivedFault};
+pub use kind::Derived;
 pub(super) use kind::{Remaking, Tell, derived_error, last_user_row, number_error, require_row};
 pub use list::DERIVED;
 pub(super) use list::{check_source_tables, find_faults, is_about_derived, missing_table_error};

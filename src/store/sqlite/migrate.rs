@@ -8,7 +8,7 @@ use std::path::Path;
 use rusqlite::{Connection, TransactionBehavior, params};
 
 use super::backup::keep_before;
-use super::connection::configure;
+use super::connection::{configure, query_one};
 use super::derived;
 use super::file_errors::OpenError;
 use super::files::header::APPLICATION_ID;
@@ -20,46 +20,44 @@ use crate::format::answer_key::{AnswerKey, cover};
 /// unchanged.
 pub(super) fn migrate_schema(conn: &mut Connection, path: &Path) -> Result<(), OpenError> {
     let known = newest_schema();
-    let failed = |error: rusqlite::Error| OpenError::Store { path: path.to_owned(), error: error.into() };
-    let number =
-        |conn: &Connection, sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(failed);
+    let failed = OpenError::sql(path);
+    let number = |conn: &Connection, sql: &str| query_one::<i64>(conn, sql, []).map_err(&failed);
     let found = read_schema_version(conn, path)?;
     let tables = number(conn, TABLES)?;
-    configure(conn).map_err(failed)?;
+    configure(conn).map_err(&failed)?;
     if tables == 0 {
-        conn.execute_batch("PRAGMA auto_vacuum = INCREMENTAL").map_err(failed)?;
+        conn.execute_batch("PRAGMA auto_vacuum = INCREMENTAL").map_err(&failed)?;
     }
     conn.execute_batch(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;
          PRAGMA secure_delete = ON",
     )
-    .map_err(failed)?;
+    .map_err(&failed)?;
     let used = "SELECT EXISTS (SELECT 1 FROM journal) OR EXISTS (SELECT 1 FROM quarantine)";
     if (1..known).contains(&found) && number(conn, used)? != 0 {
         let kept = keep_before(path, found + 1)?;
         tracing::info!(kept = %kept.display(), "the database has schema {found}; it was copied before the migration");
     }
     for (version, step) in STEPS.into_iter().filter(|(version, _)| *version > found) {
-        let txn = conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-        txn.execute_batch(step).map_err(failed)?;
+        let txn = conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
+        txn.execute_batch(step).map_err(&failed)?;
         if version == 4 {
-            hide_keys(&txn).map_err(failed)?;
+            hide_keys(&txn).map_err(&failed)?;
         }
         if version == known && found == 0 {
             // All its records will follow this program's rules.
-            txn.execute("UPDATE upkeep SET rules = ?1", [RULES_VERSION]).map_err(failed)?;
+            txn.execute("UPDATE upkeep SET rules = ?1", [RULES_VERSION]).map_err(&failed)?;
         }
-        txn.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
-        txn.pragma_update(None, "user_version", version).map_err(failed)?;
-        txn.commit().map_err(failed)?;
+        txn.pragma_update(None, "application_id", APPLICATION_ID).map_err(&failed)?;
+        txn.pragma_update(None, "user_version", version).map_err(&failed)?;
+        txn.commit().map_err(&failed)?;
         tracing::info!(schema = version, "migrated the database to schema {version}");
     }
-    derived::remake_counters_at_start(conn)
-        .map_err(|error| OpenError::Store { path: path.to_owned(), error })?;
+    derived::remake_counters_at_start(conn).map_err(OpenError::store(path))?;
     if number(conn, "SELECT clean FROM horizon")? == 0 {
         vacuum_once(conn);
     }
-    derived::remake_at_start(conn).map_err(|error| OpenError::Store { path: path.to_owned(), error })
+    derived::remake_at_start(conn).map_err(OpenError::store(path))
 }
 
 /// Updates references to row numbers of `app_users`.

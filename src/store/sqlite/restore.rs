@@ -69,7 +69,7 @@ pub fn restore(
     let after = check(&part.path, show, task)?;
     if (before.seq, &before.checksum) != (after.seq, &after.checksum) {
         let what = "its copy has another checksum".to_owned();
-        return Err(CopyError::Damaged { path: part.path.clone(), what });
+        return Err(CopyError::Damaged(part.path.clone(), what));
     }
     part.sync()?;
     // The new database may give the feed's numbers a second time.

@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, OpenFlags, Transaction};
+use rusqlite::{Connection, Transaction};
 
-use super::connection::configure;
+use super::connection::{CACHE_KIB, connect_reader};
 use super::file_errors::{CopyError, OpenError};
 use super::files::open::check_log;
 use super::schema::read_schema_version;
@@ -72,10 +72,10 @@ impl SnapshotConn {
             let why = "this is a folder, and a file is needed";
             return Err(CopyError::io(path)(std::io::Error::new(ErrorKind::IsADirectory, why)));
         }
-        let mut conn = open_query_only(path)?;
+        let mut conn = connect_reader(path, CACHE_KIB).map_err(CopyError::sql(path))?;
         let schema = match read_schema_version(&conn, path) {
             Ok(0) => return Err(OpenError::Foreign(path.to_owned()).into()),
-            Err(OpenError::Store { error, .. }) => return Err(CopyError::store(path)(error)),
+            Err(OpenError::Store(_, error)) => return Err(CopyError::store(path)(error)),
             schema => schema?,
         };
         let budget = Arc::new(Mutex::new(WalBudget::open(path, task.wal_limit)?));
@@ -133,14 +133,6 @@ fn lock_budget(budget: &Mutex<WalBudget>) -> MutexGuard<'_, WalBudget> {
     budget.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn open_query_only(path: &Path) -> Result<Connection, CopyError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let conn = Connection::open_with_flags(path, flags).map_err(CopyError::sql(path))?;
-    configure(&conn).map_err(CopyError::sql(path))?;
-    conn.pragma_update(None, "query_only", true).map_err(CopyError::sql(path))?;
-    Ok(conn)
-}
-
 /// How long the WAL may grow while a snapshot is held.
 struct WalBudget {
     conn: Connection,
@@ -154,7 +146,7 @@ struct WalBudget {
 
 impl WalBudget {
     fn open(path: &Path, wal_limit: u64) -> Result<Self, CopyError> {
-        let conn = open_query_only(path)?;
+        let conn = connect_reader(path, CACHE_KIB).map_err(CopyError::sql(path))?;
         let page: i64 =
             conn.query_row("PRAGMA page_size", [], |row| row.get(0)).map_err(CopyError::sql(path))?;
         let limit = i64::try_from(wal_limit).unwrap_or(i64::MAX) / page.max(1);

@@ -51,9 +51,9 @@ impl TableRows for Connection {
         let order: Vec<String> = key.iter().map(|column| format!("{column}{direction}")).collect();
         let order = if order.is_empty() { String::new() } else { format!(" ORDER BY {}", order.join(", ")) };
         let sql = format!("{}{}{order} LIMIT ?", select(scan.of), where_all(&conditions));
-        let error = |found| match scan.of.table.name {
-            "moves" => derived_error("moves")(found),
-            _ => Error::from(found),
+        let error = |found| match scan.of.table.remade {
+            Some(name) => derived_error(name)(found),
+            None => Error::from(found),
         };
         let mut select = self.prepare_cached(&sql).map_err(error)?;
         let limit = Cell::Integer(i64::try_from(scan.limit).unwrap_or(i64::MAX));
@@ -138,9 +138,9 @@ pub(super) fn run(
     sql: &str,
     error: fn(rusqlite::Error) -> Error,
 ) -> Result<usize> {
-    let error = |found| match rows.table.name {
-        "identifiers" => derived_error("identifiers")(found),
-        _ => error(found),
+    let error = |found| match rows.table.remade {
+        Some(name) => derived_error(name)(found),
+        None => error(found),
     };
     let mut statement = conn.prepare_cached(sql).map_err(error)?;
     let mut changed = 0;
@@ -216,7 +216,7 @@ mod tests {
     fn every_declared_column_is_in_the_schema() {
         let conn = Connection::open_in_memory().unwrap();
         schema::create_schema(&conn).unwrap();
-        for Table { name, key, columns, number, unique } in tables::ALL {
+        for Table { name, key, columns, number, unique, .. } in tables::ALL {
             let all: Vec<&str> = [*key, *columns, number.as_slice(), *unique].concat();
             conn.prepare(&format!("SELECT {} FROM {name}", all.join(", "))).unwrap();
         }

@@ -209,8 +209,8 @@ impl Transaction for SqliteTransaction<'_> {
         &*self.txn
     }
 
-    fn journal_state(&self) -> &JournalState {
-        &self.state.known.journal
+    fn journal_state(&self) -> JournalState {
+        self.state.known.journal
     }
 
     fn last_change(&self, app: &AppId) -> u64 {

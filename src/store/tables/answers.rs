@@ -1,8 +1,8 @@
 //! Answers to calls with an `Idempotency-Key`, and the secret that hides these keys.
 
 use crate::domain::AppId;
+use crate::store::select::row;
 use crate::store::table::Table;
-use crate::store::table::row;
 
 /// The answers, numbered in the order in which they were written.
 pub static ANSWERS: Table = Table {

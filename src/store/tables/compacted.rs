@@ -3,8 +3,8 @@
 use crate::domain::{AppId, Record, SmoochId};
 use crate::format::record::decode;
 use crate::store::error::{Error, Result};
+use crate::store::select::row;
 use crate::store::table::Table;
-use crate::store::table::row;
 
 /// The compacted records.
 pub static COMPACTED: Table =

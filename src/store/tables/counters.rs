@@ -1,8 +1,8 @@
 //! Tables of one row.
 
 use crate::store::entry::Seq;
+use crate::store::select::row;
 use crate::store::table::Table;
-use crate::store::table::row;
 
 /// The clock.
 pub static CLOCK: Table = Table::new("clock", &[], &["time"]);

@@ -2,8 +2,8 @@
 
 use crate::domain::{AppId, SmoochId};
 use crate::store::entry::Seq;
+use crate::store::select::row;
 use crate::store::table::Table;
-use crate::store::table::row;
 
 /// The tombstones.
 pub static TOMBSTONES: Table = Table::new("erasures", &["app", "id"], &["receipt"]);

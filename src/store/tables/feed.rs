@@ -5,8 +5,8 @@ use crate::store::cell::{Cell, CellError, FromCell, ToCell, json, text};
 use crate::store::entry::Seq;
 use crate::store::error::{Error, Result};
 use crate::store::select::ReadRow;
+use crate::store::select::{RowCursor, row};
 use crate::store::table::{Projection, Table, WriteRow};
-use crate::store::table::{RowCursor, row};
 
 /// The changes.
 pub static CHANGES: Table =

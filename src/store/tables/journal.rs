@@ -5,7 +5,7 @@ use crate::store::cell::{Cell, CellError, FromCell, ToCell, json, text};
 use crate::store::entry::{Entry, Outcome, Seq, Source};
 use crate::store::error::{Error, Result};
 use crate::store::select::ReadRow;
-use crate::store::table::row;
+use crate::store::select::row;
 use crate::store::table::{Projection, Table};
 
 /// The entries.
@@ -35,7 +35,11 @@ impl ToCell for Source {
 
 impl FromCell for Source {
     fn from_cell(cell: &Cell<'_>) -> Result<Self, CellError> {
-        Ok(text(cell)?.parse().unwrap_or(Self::Webhook))
+        Ok(match text(cell)? {
+            "reduced" => Self::Reduced,
+            "api" => Self::Api,
+            _ => Self::Webhook,
+        })
     }
 }
 
@@ -47,7 +51,7 @@ impl ToCell for Outcome {
 
 impl FromCell for Outcome {
     fn from_cell(cell: &Cell<'_>) -> Result<Self, CellError> {
-        Ok(text(cell)?.parse().unwrap_or(Self::Kept))
+        Ok(if text(cell)? == "learned" { Self::Learned } else { Self::Kept })
     }
 }
 

@@ -5,7 +5,7 @@ use crate::store::cell::{Cell, FromCell as _};
 use crate::store::entry::{Quarantined, Seq};
 use crate::store::error::Result;
 use crate::store::select::ReadRow;
-use crate::store::table::row;
+use crate::store::select::row;
 use crate::store::table::{Projection, Table};
 
 /// The quarantine.

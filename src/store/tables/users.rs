@@ -5,8 +5,8 @@ use crate::domain::{AppId, SmoochId};
 use crate::format::list_columns::Columns;
 use crate::store::cell::{Cell, CellError, FromCell, ToCell, text};
 use crate::store::error::Result;
+use crate::store::select::row;
 use crate::store::table::Table;
-use crate::store::table::row;
 
 /// The app users. They are written by [`crate::store::Write::PutUsers`] and [`crate::store::Write::ReplaceUsers`] alone,
 /// which keep the indexes of lists in step.
@@ -20,11 +20,13 @@ pub static APP_USERS: Table = Table {
 };
 
 /// The identifiers of app users.
-pub static IDENTIFIERS: Table = Table::new("identifiers", &["app", "kind", "value", "id"], &[]);
+pub static IDENTIFIERS: Table =
+    Table { remade: Some("identifiers"), ..Table::new("identifiers", &["app", "kind", "value", "id"], &[]) };
 
 /// Changes of the keys by which lists are sorted, of all apps. The store writes them with the app users.
 pub static MOVES: Table = Table {
     number: Some("n"),
+    remade: Some("moves"),
     ..Table::new("moves", &["n"], &["sort", "app", "id", "user", "before", "now"])
 };
 

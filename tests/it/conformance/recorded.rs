@@ -84,7 +84,7 @@ recorded! { STORE: Store for Recorded<Box<dyn Store>> {
 
 recorded! { TRANSACTION: Transaction for Recorded<Box<dyn Transaction + '_>> {
     fn rows(&self) -> &dyn Rows { self }
-    fn journal_state(&self) -> &JournalState { self.0.journal_state() }
+    fn journal_state(&self) -> JournalState { self.0.journal_state() }
     fn last_change(&self, app: &AppId) -> u64 { self.0.last_change(app) }
     fn commit(self: Box<Self>, writes: &[Write<'_>]) -> Result<Committed> {
         for write in writes {

@@ -4,16 +4,14 @@
 mod tables;
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
+use rollcall::domain::AppId;
 use rollcall::domain::list::Sort;
-use rollcall::domain::{AppId, RecordKey};
 use rollcall::format::list_columns::Columns;
-use rollcall::store::cell::FromCell as _;
-use rollcall::store::readers::StopSignal;
-use rollcall::store::readers::StoreReader;
+use rollcall::store::cell::Cell;
+use rollcall::store::readers::{StopSignal, StoreReader};
 use rollcall::store::rows::{Rows, StoredUser};
 use rollcall::store::sqlite::DERIVED;
 use rollcall::store::tables::*;
@@ -31,10 +29,10 @@ pub struct Memory {
 }
 
 /// The rows, and what is counted beside them.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 struct State {
     tables: Tables,
-    last_entry: Seq,
+    journal: JournalState,
     commits: i64,
 }
 
@@ -45,7 +43,8 @@ impl Default for Memory {
         tables.write(&RowCells::of([&Clock::default()]), Conflict::Panics);
         tables.write(&RowCells::of([&Horizon::default()]), Conflict::Panics);
         tables.write(&RowCells::of([&Rules::default()]), Conflict::Panics);
-        let state = Mutex::new(Arc::new(State { tables, ..State::default() }));
+        let journal = JournalState { next_entry: 1, clock: 0, compacted: (0, 0) };
+        let state = Mutex::new(Arc::new(State { tables, journal, commits: 0 }));
         Self { state, is_open: AtomicBool::default() }
     }
 }
@@ -75,11 +74,8 @@ impl Drop for MemoryStore {
 impl Store for MemoryStore {
     fn begin(&mut self) -> Result<Box<dyn Transaction + '_>> {
         let rows = self.0.reader();
-        rows.begin()?;
-        let Horizon { seq, received } = Horizon::only(&rows)?;
-        let (next_entry, clock) = (rows.state()?.last_entry + 1, Clock::only(&rows)?.time);
-        let journal = JournalState { next_entry, clock, compacted: (seq, received) };
-        Ok(Box::new(MemoryTransaction { rows, journal }))
+        StoreReader::begin(&rows)?;
+        Ok(Box::new(rows))
     }
 
     fn after_commit(&mut self) -> Result<()> {
@@ -112,29 +108,24 @@ impl Store for MemoryStore {
     fn abandon(self: Box<Self>) {}
 }
 
-struct MemoryTransaction {
-    rows: MemoryReader,
-    journal: JournalState,
-}
-
-impl Transaction for MemoryTransaction {
+impl Transaction for MemoryReader {
     fn rows(&self) -> &dyn Rows {
-        &self.rows
+        self
     }
 
-    fn journal_state(&self) -> &JournalState {
-        &self.journal
+    fn journal_state(&self) -> JournalState {
+        self.state().unwrap().journal
     }
 
     fn last_change(&self, app: &AppId) -> u64 {
-        Feed::find(&self.rows, app).unwrap().map_or(0, |feed| feed.last)
+        Feed::find(self, app).unwrap().map_or(0, |feed| feed.last)
     }
 
     fn commit(mut self: Box<Self>, writes: &[Write<'_>]) -> Result<Committed> {
         let mut committed = Committed::default();
-        writes.iter().try_for_each(|write| self.rows.apply(write, &mut committed.rows))?;
-        self.rows.state_mut().commits += 1;
-        *self.rows.memory.state.lock().unwrap() = self.rows.state()?;
+        writes.iter().try_for_each(|write| self.apply(write, &mut committed.rows))?;
+        self.state_mut().commits += 1;
+        *self.memory.state.lock().unwrap() = self.state()?;
         Ok(committed)
     }
 }
@@ -175,12 +166,10 @@ impl StoreReader for MemoryReader {
 
 impl MemoryReader {
     fn state(&self) -> Result<Arc<State>> {
-        let state =
-            self.state.borrow().clone().expect("a read is between the begin and the end of a snapshot");
-        if self.stop.as_ref().is_some_and(StopSignal::is_raised) {
-            Err(Error::Interrupted)
-        } else {
-            Ok(state)
+        let state = self.state.borrow().clone();
+        match &self.stop {
+            Some(stop) if stop.is_raised() => Err(Error::Interrupted),
+            _ => Ok(state.expect("a read is between the begin and the end of a snapshot")),
         }
     }
 
@@ -189,18 +178,13 @@ impl MemoryReader {
     }
 
     fn apply(&mut self, write: &Write<'_>, rows: &mut Vec<i64>) -> Result<()> {
-        match write {
-            Write::Insert(rows) => self.check_new(rows)?,
-            Write::Add(rows) => self.check_identifiers(rows)?,
-            Write::Update(rows) => self.check_counters(rows)?,
-            _ => {}
-        }
+        self.check(write)?;
         let tables = &mut self.state_mut().tables;
         match write {
             Write::Insert(rows) => tables.write(rows, Conflict::Panics),
             Write::Put(rows) => tables.write(rows, Conflict::Replaces),
             Write::Add(rows) => tables.write(rows, Conflict::IsLeftOut),
-            Write::Update(rows) => tables.update(rows),
+            Write::Update(rows) => tables.write(rows, Conflict::Changes),
             Write::Delete(rows) => tables.delete(rows),
             Write::DeleteWhere(table, conditions) => tables.delete_where(table, conditions),
             Write::PutUsers(users) => {
@@ -211,49 +195,56 @@ impl MemoryReader {
             }
             Write::ReplaceUsers(users) => {
                 for (key, user) in users {
-                    self.replace_user(key, *user)?;
+                    let Some(StoredUser { record, columns }) = user else {
+                        self.state_mut().tables.delete(&RowCells::of_keys(&APP_USERS, [*key]));
+                        continue;
+                    };
+                    let (record, columns) = (record.clone(), columns.clone());
+                    self.set_user(&UserWrite { key, row: None, record, columns, last_seen_before: 0 })?;
                 }
             }
         }
         Ok(())
     }
 
-    /// Numbers of entries rise, and those of a feed have no gaps.
-    fn check_new(&mut self, rows: &RowCells<'_>) -> Result<()> {
-        let mut last: BTreeMap<AppId, u64> = BTreeMap::new();
-        for row in rows.rows() {
-            let last_entry = &mut self.state_mut().last_entry;
-            if rows.table.name == JOURNAL.name {
-                let Entry { seq, .. } = Entry::read(row)?;
-                assert!(seq > *last_entry, "entry {seq} follows {last_entry}");
-                *last_entry = seq;
-            } else if rows.table.name == CHANGES.name {
-                let (app, seq) = (AppId::from_cell(&row[0]).unwrap(), u64::from_cell(&row[1]).unwrap());
-                let entry = Seq::from_cell(&row[2]).unwrap();
-                assert!(entry <= *last_entry, "changes come from entry {entry}, which there is not");
-                let known = Feed::find(self, &app)?.map_or(0, |feed| feed.last);
-                let before = last.insert(app, seq).unwrap_or(known);
-                assert_eq!(seq, before + 1, "numbers of a feed have no gaps");
-            }
-        }
-        Ok(())
-    }
-
-    fn check_identifiers(&self, rows: &RowCells<'_>) -> Result<()> {
-        for row in rows.rows().filter(|_| rows.table.name == IDENTIFIERS.name) {
-            let StoredIdentifier { app, id, .. } = StoredIdentifier::read(row)?;
-            assert!(UserKey::find(self, &(&app, &id))?.is_some(), "no app user: {row:?}");
-        }
-        Ok(())
-    }
-
-    fn check_counters(&self, rows: &RowCells<'_>) -> Result<()> {
-        for row in rows.rows() {
-            if rows.table.name == CLOCK.name {
-                assert!(Clock::read(row)?.time >= Clock::only(self)?.time, "the clock runs back");
-            } else if rows.table.name == HORIZON.name {
-                let (seq, before) = (Horizon::read(row)?.seq, Horizon::only(self)?.seq);
-                assert!((before..=self.state()?.last_entry).contains(&seq), "compacted up to {seq}");
+    /// Panics if a row follows no rule of the seam.
+    fn check(&mut self, write: &Write<'_>) -> Result<()> {
+        let (Write::Insert(rows) | Write::Add(rows) | Write::Update(rows)) = write else { return Ok(()) };
+        for (n, row) in rows.rows().enumerate() {
+            let JournalState { next_entry, clock, compacted } = self.state()?.journal;
+            match (write, rows.table.name) {
+                (Write::Insert(_), "journal") => {
+                    let Entry { seq, .. } = Entry::read(row)?;
+                    assert!(seq >= next_entry, "entry {seq} comes before {next_entry}");
+                    self.state_mut().journal.next_entry = seq + 1;
+                }
+                (Write::Insert(_), "changes") => {
+                    let [Cell::Text(app), Cell::Integer(seq), Cell::Integer(entry), ..] = row else {
+                        panic!()
+                    };
+                    assert!(
+                        (*entry as Seq) < next_entry,
+                        "changes come from entry {entry}, which there is not"
+                    );
+                    let known = Feed::find(self, &**app)?.map_or(0, |feed| feed.last as i64);
+                    let before = rows.rows().take(n).filter(|before| before[0] == row[0]).count() as i64;
+                    assert_eq!(*seq, known + before + 1, "numbers of a feed have no gaps");
+                }
+                (Write::Add(_), "identifiers") => {
+                    let StoredIdentifier { app, id, .. } = StoredIdentifier::read(row)?;
+                    assert!(UserKey::find(self, &(&app, &id))?.is_some(), "no app user: {row:?}");
+                }
+                (Write::Update(_), "clock") => {
+                    let Clock { time } = Clock::read(row)?;
+                    assert!(time >= clock, "the clock runs back");
+                    self.state_mut().journal.clock = time;
+                }
+                (Write::Update(_), "horizon") => {
+                    let Horizon { seq, received } = Horizon::read(row)?;
+                    assert!((compacted.0..next_entry).contains(&seq), "compacted up to {seq}");
+                    self.state_mut().journal.compacted = (seq, received);
+                }
+                _ => {}
             }
         }
         Ok(())
@@ -292,14 +283,5 @@ impl MemoryReader {
         assert!(user.columns.words.is_some(), "{:?} is new and has no words", user.key);
         self.state_mut().tables.write(&RowCells::of([user]), Conflict::Replaces);
         Ok(ListRow::find(self, user.key)?.expect("the row was written").row)
-    }
-
-    fn replace_user(&mut self, key: &RecordKey, user: Option<&StoredUser>) -> Result<()> {
-        let Some(StoredUser { record, columns }) = user else {
-            self.state_mut().tables.delete(&RowCells::of_keys(&APP_USERS, [key]));
-            return Ok(());
-        };
-        let (record, columns) = (record.clone(), columns.clone());
-        self.set_user(&UserWrite { key, row: None, record, columns, last_seen_before: 0 }).map(drop)
     }
 }

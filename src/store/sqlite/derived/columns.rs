@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, TransactionBehavior, params};
 
-use super::kind::{Tell, last_user_row, users_after};
+use super::identifiers::users_after;
+use super::kind::{Tell, last_user_row};
 use crate::domain::{LoadedRecord, RecordKey, WorkingSet};
 use crate::format::list_columns::Columns;
 use crate::store::rows::RecordRows as _;
@@ -57,7 +58,6 @@ fn load_group(conn: &Connection, key: &RecordKey) -> Result<WorkingSet> {
     Ok(group)
 }
 
-/// See [`super::Derived`].
 pub(super) fn check(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>> {
     let (mut after, mut rows, mut wrong) = (i64::MIN, 0_u64, 0_u64);
     loop {

@@ -70,7 +70,7 @@ pub(super) fn remake_receipts(conn: &Connection) -> Result<()> {
     Ok(())
 }
 
-/// See [`super::Derived`]. The records have the same flag.
+/// The records have the same flag.
 pub(super) fn check_tombstones(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>> {
     let mut should = Sum::default();
     for_each_record(conn, tell, |(app, id), record| {
@@ -82,7 +82,7 @@ pub(super) fn check_tombstones(conn: &Connection, tell: Tell<'_>) -> Result<Opti
     Ok(should.differs(Sum::read::<2>(conn, "SELECT app, id FROM erasures")?, "tombstones"))
 }
 
-/// See [`super::Derived`]. Never removes an existing tombstone.
+/// Never removes an existing tombstone.
 pub(super) fn make_tombstones(conn: &Connection) -> Result<()> {
     let sql = "INSERT OR IGNORE INTO erasures (app, id, receipt)
                    SELECT ?1, ?2, coalesce((SELECT max(seq) FROM receipts WHERE app = ?1), 0)";

@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 
-use super::kind::{Sum, Tell, probed_rows, users_after};
+use super::kind::{Sum, Tell, probed_rows};
 use super::schema::recreate;
 use crate::domain::{AppId, ClientId, Record, RecordKey, SmoochId, Stamp};
 use crate::format::record::decode;
 use crate::store::sqlite::Result;
 use crate::store::sqlite::connection::execute;
+use crate::store::sqlite::table_rows::read_rows;
+use crate::store::tables::UserRow;
 
 /// Rows of `app_users` per transaction.
 const PIECE: i64 = 4000;
@@ -59,6 +61,11 @@ fn of_clients(shared: &Claimants, mut row: impl FnMut(IdentifierColumns<'_>) -> 
     Ok(())
 }
 
+/// At most `limit` rows of `app_users` behind this one, in the order of their numbers.
+pub(super) fn users_after(conn: &Connection, after: i64, limit: i64) -> Result<Vec<UserRow>> {
+    read_rows(conn, "WHERE rowid > ?1 ORDER BY rowid LIMIT ?2", [after, limit])
+}
+
 /// The records after this row, each with its rowid.
 fn records(conn: &Connection, after: i64, most: i64) -> Result<Vec<(i64, RecordKey, Record)>> {
     let users = users_after(conn, after, most)?.into_iter();
@@ -82,7 +89,6 @@ pub(super) fn for_each_record(
     }
 }
 
-/// See [`super::Derived`].
 pub(super) fn check(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>> {
     let (mut should, mut shared) = (Sum::default(), Claimants::new());
     let mut add = |row: IdentifierColumns<'_>| {
@@ -95,7 +101,7 @@ pub(super) fn check(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>>
     Ok(should.differs(is, "names and clients"))
 }
 
-/// See [`super::Derived`]. Finds an empty table; `rollcall rebuild` finds single wrong rows.
+/// Finds an empty table; `rollcall rebuild` finds single wrong rows.
 pub(super) fn probe(conn: &Connection) -> Result<bool> {
     let sql = "SELECT EXISTS (SELECT 1 FROM identifiers WHERE app = ?1 AND value = ?3 AND id = ?4
                    AND (kind = ?2 OR kind = 'claim' AND ?2 = 'client'))";

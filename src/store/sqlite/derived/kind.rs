@@ -6,8 +6,6 @@ use rusqlite::{Connection, ErrorCode, ffi};
 
 use super::schema::is_there;
 use crate::store::sqlite::connection::query_one;
-use crate::store::sqlite::table_rows::read_rows;
-use crate::store::tables::UserRow;
 use crate::store::{Error, Result};
 
 /// Called with the number of rows read since the last call.
@@ -80,15 +78,6 @@ pub(crate) struct Pieces {
     pub(crate) empty: fn(&Connection) -> Result<()>,
     /// Adds the rows of `app_users` after this one. Returns the last added; `None` if there were no more.
     pub(crate) piece: fn(&Connection, i64) -> Result<Option<i64>>,
-}
-
-/// A damaged derived table.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DerivedFault {
-    /// The table, by its [`Derived::name`].
-    pub name: &'static str,
-    /// The fault, without values of any row.
-    pub what: String,
 }
 
 /// Maps an error of a statement on a derived table to [`Error::Derived`], if the table is damaged.
@@ -173,11 +162,6 @@ pub(crate) fn probed_rows(conn: &Connection) -> Result<Vec<i64>> {
     let mut select = conn.prepare(&sql)?;
     let rows = select.query_map([], |row| row.get(0))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
-}
-
-/// At most `limit` rows of `app_users` behind this one, in the order of their numbers.
-pub(crate) fn users_after(conn: &Connection, after: i64, limit: i64) -> Result<Vec<UserRow>> {
-    read_rows(conn, "WHERE rowid > ?1 ORDER BY rowid LIMIT ?2", [after, limit])
 }
 
 /// The last row of `app_users`: the total of a remake.

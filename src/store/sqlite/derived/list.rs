@@ -3,8 +3,9 @@
 
 use rusqlite::Connection;
 
-use super::kind::{Derived, DerivedFault, Make, Remaking, Tell, describe_missing, is_of_the_table};
+use super::kind::{Derived, Make, Remaking, Tell, describe_missing, is_of_the_table};
 use super::{columns, erasures, identifiers, numbers, orders, records, schema, search, sequences};
+use crate::store::sqlite::file_errors::DerivedFault;
 use crate::store::sqlite::{Error, Result};
 
 /// In the order of checks and remakes: each may depend on those before it.

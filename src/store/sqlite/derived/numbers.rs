@@ -52,13 +52,11 @@ const EPOCH: (&str, &str) = (
     "the epoch of the feed is missing",
 );
 
-/// See [`super::Derived`].
 pub(super) fn check(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>> {
     tell(1)?;
     wrong(conn, &[&RULES[..], &[EPOCH]].concat())
 }
 
-/// See [`super::Derived`].
 pub(super) fn probe(conn: &Connection) -> Result<bool> {
     Ok(wrong(conn, &RULES)?.is_none())
 }
@@ -72,7 +70,7 @@ fn wrong(conn: &Connection, rules: &[(&str, &str)]) -> Result<Option<String>> {
     Ok(None)
 }
 
-/// See [`super::Derived`]. Without a row in `upkeep` all other tables are remade. A lost epoch is replaced when
+/// Without a row in `upkeep` all other tables are remade. A lost epoch is replaced when
 /// the database is opened: by a new one, unless the service remembers it.
 pub(super) fn make(conn: &Connection) -> Result<()> {
     create_missing(conn, &["answers"])?;

@@ -24,7 +24,6 @@ const COUNTS: [(&str, &str, &str); 2] = [
     ),
 ];
 
-/// See [`super::Derived`].
 pub(super) fn check_indexes(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>> {
     if !has_indexes(conn)? {
         return Ok(Some("an index is missing".to_owned()));
@@ -44,17 +43,14 @@ pub(super) fn check_indexes(conn: &Connection, tell: Tell<'_>) -> Result<Option<
     Ok(None)
 }
 
-/// See [`super::Derived`].
 pub(super) fn has_indexes(conn: &Connection) -> Result<bool> {
     INDEXES.into_iter().try_fold(true, |all, name| Ok(all && is_there(conn, name)?))
 }
 
-/// See [`super::Derived`].
 pub(super) fn make_indexes(conn: &Connection) -> Result<()> {
     INDEXES.into_iter().try_for_each(|name| recreate(conn, name, &[]))
 }
 
-/// See [`super::Derived`].
 pub(super) const SEEN: Pieces = Pieces { column: "sortable", empty: empty_seen, piece: fill_seen };
 
 /// Rows of `app_users` per step.
@@ -73,7 +69,6 @@ fn fill_seen(conn: &Connection, from: i64) -> Result<Option<i64>> {
     Ok(Some(to))
 }
 
-/// See [`super::Derived`].
 pub(super) fn check_seen(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>> {
     let number = |sql: &str| query_one::<i64>(conn, sql, []);
     let missing = number(
@@ -92,7 +87,6 @@ pub(super) fn check_seen(conn: &Connection, tell: Tell<'_>) -> Result<Option<Str
     Ok((strange > 0).then(|| format!("{strange} rows lead to another app user")))
 }
 
-/// See [`super::Derived`].
 pub(super) fn probe_seen(conn: &Connection) -> Result<bool> {
     let sql = "SELECT EXISTS (SELECT 1 FROM app_users AS a WHERE rowid = ?1 AND (NOT listed OR EXISTS (
                    SELECT 1 FROM seen AS s WHERE s.app = a.app AND s.last_seen = a.last_seen AND s.id = a.id
@@ -121,7 +115,6 @@ const MOVES: [(&str, &str); 3] = [
     ),
 ];
 
-/// See [`super::Derived`].
 pub(super) fn check_moves(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>> {
     for (rule, wrong) in MOVES {
         if !query_one::<bool>(conn, rule, [])? {
@@ -138,7 +131,6 @@ pub(super) fn check_moves(conn: &Connection, tell: Tell<'_>) -> Result<Option<St
     Ok(None)
 }
 
-/// See [`super::Derived`].
 pub(super) fn probe_moves(conn: &Connection) -> Result<bool> {
     let sql = "SELECT m.id = '' OR NOT EXISTS (SELECT 1 FROM app_users AS a
                    WHERE a.rowid = m.user AND (a.app, a.id) <> (m.app, m.id))
@@ -150,7 +142,7 @@ pub(super) fn probe_moves(conn: &Connection) -> Result<bool> {
 /// More moves than a database ever holds.
 const BEYOND: i64 = 10_000_000;
 
-/// See [`super::Derived`]. Leaves one placeholder with a number beyond every one that was given, so that existing
+/// Leaves one placeholder with a number beyond every one that was given, so that existing
 /// cursors expire. Pending deletions from `seen` are dropped with the moves.
 pub(super) fn make_moves(conn: &Connection) -> Result<()> {
     let last: Option<i64> = query_one(conn, "SELECT max(n) FROM moves", []).unwrap_or_default();

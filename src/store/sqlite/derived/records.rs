@@ -20,7 +20,7 @@ const LED: &str = "SELECT EXISTS (SELECT 1 FROM seen AS s WHERE NOT EXISTS (SELE
 /// Rows of `app_users` per progress report.
 const REPORT_ROWS: u64 = 1000;
 
-/// See [`super::Derived`]. `rollcall rebuild --verify` compares them with the journal.
+/// `rollcall rebuild --verify` compares them with the journal.
 pub(super) fn check(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>> {
     if query_one(conn, EMPTY, [])? {
         return Ok(Some("it is empty, and the journal is not".to_owned()));
@@ -46,12 +46,11 @@ pub(super) fn check(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>>
     })
 }
 
-/// See [`super::Derived`].
 pub(super) fn probe(conn: &Connection) -> Result<bool> {
     Ok(!query_one::<bool>(conn, EMPTY, [])?)
 }
 
-/// See [`super::Derived`]. Only requests the reapplication, as for records of older rules. If rows are lost,
+/// Only requests the reapplication, as for records of older rules. If rows are lost,
 /// removes what leads to them, because their numbers are given again.
 pub(super) fn make(conn: &mut Connection) -> Result<()> {
     let txn = conn.transaction()?;

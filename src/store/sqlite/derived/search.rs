@@ -25,7 +25,6 @@ const LONGEST_WORD: usize = 32_768;
 /// Rows per progress report.
 const REPORT_ROWS: u64 = 1000;
 
-/// See [`super::Derived`].
 pub(super) const SEARCH: Pieces = Pieces { column: "searchable", empty, piece };
 
 fn empty(conn: &Connection) -> Result<()> {
@@ -66,7 +65,7 @@ fn distinct(words: &str) -> BTreeSet<&[u8]> {
     all.map(|word| &word.as_bytes()[..word.len().min(LONGEST_WORD)]).collect()
 }
 
-/// See [`super::Derived`]. Compares the words of all rows with those of the index.
+/// Compares the words of all rows with those of the index.
 pub(super) fn check(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>> {
     let (mut should, mut is) = (Sum::default(), Sum::default());
     let sql = "SELECT rowid, words FROM app_users WHERE words <> ''";
@@ -101,7 +100,6 @@ pub(super) fn check(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>>
     Ok(should.differs(is, "words"))
 }
 
-/// See [`super::Derived`].
 pub(super) fn probe(conn: &Connection) -> Result<bool> {
     for rowid in probed_rows(conn)? {
         let sql = "SELECT coalesce(words, '') FROM app_users WHERE rowid = ?1";

@@ -20,7 +20,7 @@ const PAGE: usize = 10_000;
 /// Newest changes of each app that a probe reads.
 const PROBED: usize = 32;
 
-/// See [`super::Derived`]. The missing numbers are no values of any row.
+/// The missing numbers are no values of any row.
 pub(super) fn check_feeds(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>> {
     for Feed { app, last } in Feed::select().read(conn)? {
         let mut to = 0;
@@ -50,7 +50,6 @@ fn lacks(from: u64, to: u64) -> String {
     format!("{which} missing, and followers would not notice")
 }
 
-/// See [`super::Derived`].
 pub(super) fn probe_feeds(conn: &Connection) -> Result<bool> {
     for Feed { app, last } in Feed::select().read(conn)? {
         let newest = ChangeTime::select().is("app", &app).descending().limit(PROBED).read(conn)?;
@@ -62,7 +61,7 @@ pub(super) fn probe_feeds(conn: &Connection) -> Result<bool> {
     Ok(true)
 }
 
-/// See [`super::Derived`]. Removes all changes before the last gap, as retention would: followers that have not
+/// Removes all changes before the last gap, as retention would: followers that have not
 /// read beyond the gap start again, the others continue.
 pub(super) fn make_feeds(conn: &Connection) -> Result<()> {
     let sql = "SELECT seq FROM changes AS c WHERE app = ?1
@@ -86,18 +85,15 @@ const IS_FILLED: &str = "
        AND NOT EXISTS (SELECT 1 FROM horizon WHERE seq > 0 AND seq >= (SELECT min(seq) FROM journal) - 1
                            AND (SELECT min(seq) FROM journal) > 1)";
 
-/// See [`super::Derived`].
 pub(super) fn check_gaps(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>> {
     tell(1)?;
     Ok((!has_gaps(conn)?).then(|| "it lacks what retention or erasures removed".to_owned()))
 }
 
-/// See [`super::Derived`].
 pub(super) fn has_gaps(conn: &Connection) -> Result<bool> {
     Ok(query_one(conn, IS_FILLED, [])?)
 }
 
-/// See [`super::Derived`].
 pub(super) fn make_gaps(conn: &Connection) -> Result<()> {
     conn.execute_batch(
         "DELETE FROM gaps;

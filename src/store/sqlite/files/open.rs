@@ -106,7 +106,7 @@ pub fn check_log(path: &Path) -> Result<(), OpenError> {
     let target = path.read_link().map(|to| folder(path).join(to));
     let beside = with_suffix(path, "-wal");
     if target.is_ok() && log_has_content(&beside) {
-        return Err(OpenError::LogOfAnother { path: path.to_owned(), beside });
+        return Err(OpenError::LogOfAnother(path.to_owned(), beside));
     }
     let path = target.as_deref().unwrap_or(path);
     if path.metadata().is_ok_and(|file| file.len() > 0) {
@@ -116,7 +116,7 @@ pub fn check_log(path: &Path) -> Result<(), OpenError> {
         return Err(OpenError::NoFolder(path.to_owned()));
     }
     match find_log(path).or_else(|| Some(verify_marker_path(path)).filter(|mark| mark.exists())) {
-        Some(beside) => Err(OpenError::LogAlone { path: path.to_owned(), beside }),
+        Some(beside) => Err(OpenError::LogAlone(path.to_owned(), beside)),
         None => Ok(()),
     }
 }
@@ -135,7 +135,7 @@ pub fn check_replaced(path: &Path) -> Result<(), OpenError> {
     }
     // `check_log` refuses an empty file.
     match File::open(&path).and_then(read_head).is_ok_and(|head| !head.is_empty() && !has_log(&head)) {
-        true => Err(OpenError::LogOfAnother { path, beside }),
+        true => Err(OpenError::LogOfAnother(path, beside)),
         false => Ok(()),
     }
 }

@@ -47,24 +47,14 @@ impl OutputKind {
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
     /// The path is a database, or belongs to one.
-    #[error("{path} belongs to the database {database}; nothing was written")]
-    Belongs {
-        /// The path.
-        path: PathBuf,
-        /// The database.
-        database: PathBuf,
-    },
+    #[error("{0} belongs to the database {1}; nothing was written")]
+    Belongs(PathBuf, PathBuf),
     /// The path has the name of an unfinished file.
     #[error("{0} {UNFINISHED}; nothing was written")]
     Unfinished(PathBuf),
     /// A log beside the path would be taken for the new file's own.
-    #[error("{log} belongs to another database; nothing was written to {path}")]
-    Log {
-        /// The path.
-        path: PathBuf,
-        /// The log.
-        log: PathBuf,
-    },
+    #[error("{1} belongs to another database; nothing was written to {0}")]
+    Log(PathBuf, PathBuf),
     /// Another process has it open.
     #[error("{0} is open in another process; nothing was written")]
     InUse(PathBuf),
@@ -80,18 +70,13 @@ pub enum OutputError {
         kind: &'static str,
     },
     /// The path cannot be read, or is no file.
-    #[error("{path}: {}", explain(error))]
-    Io {
-        /// The path.
-        path: PathBuf,
-        /// The system's error.
-        error: io::Error,
-    },
+    #[error("{0}: {why}", why = explain(.1))]
+    Io(PathBuf, io::Error),
 }
 
 impl OutputError {
     fn io(path: &Path) -> impl Fn(io::Error) -> Self {
-        move |error| Self::Io { path: path.to_owned(), error }
+        move |error| Self::Io(path.to_owned(), error)
     }
 }
 
@@ -117,7 +102,7 @@ impl Output {
         }
         let database = database.and_then(|database| resolve_path(database).ok());
         if let Some(database) = owner_of_folders(&real, database.as_deref()) {
-            return Err(OutputError::Belongs { path: real, database });
+            return Err(OutputError::Belongs(real, database));
         }
         let output = Self { path: real, kind, database };
         output.check_again()?;
@@ -130,12 +115,12 @@ impl Output {
         let found = metadata_of_path(path).map_err(OutputError::io(path))?;
         let is_own = matches!(kind, OutputKind::Database) && self.database.as_ref() == Some(path);
         if !is_own && let Some(database) = owning_database(path, found.as_ref(), self.database.as_deref()) {
-            return Err(OutputError::Belongs { path: path.clone(), database });
+            return Err(OutputError::Belongs(path.clone(), database));
         }
         if matches!(kind, OutputKind::Backup)
             && let Some(log) = find_log(path)
         {
-            return Err(OutputError::Log { path: path.clone(), log });
+            return Err(OutputError::Log(path.clone(), log));
         }
         let Some(found) = found else { return Ok(()) };
         is_file(&found).map_err(OutputError::io(path))?;
@@ -200,7 +185,7 @@ pub fn check_folder(path: &Path, database: Option<&Path>) -> Result<(), OutputEr
     };
     let owned = owning_database(&real, found.as_ref(), database.as_deref()).or_else(of_part);
     if let Some(database) = owned.or_else(|| owner_of_folders(&real, database.as_deref())) {
-        return Err(OutputError::Belongs { path: real, database });
+        return Err(OutputError::Belongs(real, database));
     }
     if found.is_some_and(|found| !found.is_dir()) {
         let why = "is no folder: name a folder, or a path that does not exist";

@@ -35,6 +35,7 @@ pub enum Conflict {
     Panics,
     Replaces,
     IsLeftOut,
+    Changes,
 }
 
 impl Tables {
@@ -53,7 +54,7 @@ impl Tables {
             let mut row = named(written.columns, cells);
             // A number that is not given is the next one.
             row.retain(|column, cell| table.number != Some(column) || *cell != Cell::Null);
-            if !table.unique.is_empty() {
+            if !table.unique.is_empty() && conflict != Conflict::Changes {
                 by_key.retain(|_, old| table.unique.iter().any(|column| old[column] != row[column]));
             }
             if let Some(number) = table.number {
@@ -65,22 +66,13 @@ impl Tables {
             }
             let key = key_of(table, &row).unwrap_or_else(|| panic!("a key of {}: {row:?}", table.name));
             assert!(conflict != Conflict::Panics || !by_key.contains_key(&key), "{} {key:?}", table.name);
-            if conflict == Conflict::IsLeftOut {
-                by_key.entry(key).or_insert(row);
-            } else {
-                by_key.insert(key, row);
-            }
-        }
-    }
-
-    pub fn update(&mut self, written: &RowCells<'_>) {
-        for cells in written.rows() {
-            let row = named(written.columns, cells);
-            let key = key_of(written.table, &row).expect("an update names the key");
-            if let Some(stored) = self.rows_mut(written.table).by_key.get_mut(&key) {
-                stored.extend(row);
-            } else {
-                assert!(!key.is_empty(), "{} has no row", written.table.name);
+            match conflict {
+                Conflict::IsLeftOut => _ = by_key.entry(key).or_insert(row),
+                Conflict::Changes if !key.is_empty() && !by_key.contains_key(&key) => {}
+                Conflict::Changes => {
+                    by_key.get_mut(&key).expect("a table without a key has a row").extend(row)
+                }
+                Conflict::Panics | Conflict::Replaces => _ = by_key.insert(key, row),
             }
         }
     }
@@ -201,20 +193,25 @@ impl Rows for MemoryReader {
         limit: usize,
     ) -> Result<Vec<(i64, ListRow)>> {
         let ListOrder { sort, descending } = order;
+        let at = |row: &ListRow| (row.key(sort), row.id.to_string());
+        let behind = behind.map(|(key, id)| (if sort == Sort::Id { 0 } else { key }, id.to_owned()));
         let mut users = ListRow::select().is("app", app).read(self)?;
         users.retain(|row| sort == Sort::Id || row.columns.listed);
-        let mut rows: Vec<(i64, ListRow)> = users.into_iter().map(|row| (row.key(sort), row)).collect();
-        rows.sort_by(|(one, a), (other, b)| (one, &a.id).cmp(&(other, &b.id)));
-        if descending {
-            rows.reverse();
-        }
-        let behind = behind.map(|(key, id)| (if sort == Sort::Id { 0 } else { key }, id));
-        rows.retain(|(key, row)| {
-            let at = (*key, row.id.as_str());
-            behind.is_none_or(|behind| if descending { at < behind } else { at > behind })
+        users.retain(|row| match &behind {
+            Some(behind) => {
+                if descending {
+                    at(row) < *behind
+                } else {
+                    at(row) > *behind
+                }
+            }
+            None => true,
         });
-        rows.truncate(limit);
-        Ok(rows)
+        users.sort_by_key(at);
+        if descending {
+            users.reverse();
+        }
+        Ok(users.into_iter().take(limit).map(|row| (row.key(sort), row)).collect())
     }
 
     fn rows_with_words(&self, words: &[String], beginnings: &[String], limit: usize) -> Result<Vec<i64>> {
