@@ -8,13 +8,14 @@ mod filter;
 mod rebuilt;
 
 use super::epoch::FeedEpoch;
-use super::error::{Error, Result};
+use super::error::Result;
 use super::select::row;
 use super::select::{ReadRow as _, TableRows};
-use super::tables::{APP_USERS, ChangeTime, Feed, IdentifierKind, JOURNAL, ListRow, QUARANTINE};
+use super::tables::{
+    APP_USERS, ChangeTime, Feed, IdentifierKind, JOURNAL, ListRow, QUARANTINE, decode_record,
+};
 use crate::domain::list::Sort;
 use crate::domain::{AppId, Record, RecordKey, SmoochId};
-use crate::format::record::decode;
 pub use filter::RowFilter;
 pub use rebuilt::{RebuiltRow, RebuiltTable, RowContent, RowKey, StoredUser};
 
@@ -35,8 +36,7 @@ impl StoredRecord {
     /// # Errors
     /// [`Error::Unreadable`] if it is damaged.
     pub fn decode(&self, table: &'static str) -> Result<Record> {
-        let unreadable = |why: String| Error::Unreadable { table, row: self.row, why };
-        decode(&self.bytes).map_err(|error| unreadable(error.to_string()))
+        decode_record(table, self.row, &self.bytes)
     }
 }
 

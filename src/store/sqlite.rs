@@ -111,9 +111,7 @@ impl Sqlite {
         let state = State::read(&conn, options, named, &lock).map_err(&store)?;
         Ok(Self { conn, state, checkpointer, path: path.clone(), ended: false, _lock: lock })
     }
-}
 
-impl Sqlite {
     /// The watch on its files.
     pub fn presence(&self) -> Presence {
         self.state.presence.clone()
@@ -157,7 +155,7 @@ impl Store for Sqlite {
     fn begin(&mut self) -> Result<Box<dyn Transaction + '_>> {
         self.state.presence.check_log()?;
         let txn = WriteTransaction::begin(&mut self.conn)?;
-        Ok(Box::new(SqliteTransaction::new(txn, &mut self.state)))
+        Ok(Box::new(SqliteTransaction { txn, state: &mut self.state }))
     }
 
     fn after_commit(&mut self) -> Result<()> {

@@ -102,8 +102,8 @@ impl Drop for WriteTransaction<'_> {
 
 /// See [`Transaction`]. What the store remembers between transactions changes only with the commit.
 pub(super) struct SqliteTransaction<'a> {
-    txn: WriteTransaction<'a>,
-    state: &'a mut State,
+    pub(super) txn: WriteTransaction<'a>,
+    pub(super) state: &'a mut State,
 }
 
 /// What the store remembers after the commit.
@@ -149,11 +149,7 @@ impl Applied {
     }
 }
 
-impl<'a> SqliteTransaction<'a> {
-    pub(super) fn new(txn: WriteTransaction<'a>, state: &'a mut State) -> Self {
-        Self { txn, state }
-    }
-
+impl SqliteTransaction<'_> {
     fn apply(&self, writes: &[Write<'_>]) -> Result<Applied> {
         let (journal, rules) = (self.state.known.journal, self.state.known.rules);
         let (feeds, rows) = (HashMap::new(), Vec::new());

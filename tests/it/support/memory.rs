@@ -20,7 +20,7 @@ use rollcall::store::{
     Transaction, UserWrite, Write,
 };
 
-use self::tables::{Conflict, Tables};
+use self::tables::Tables;
 
 /// The last state that was committed, and whether a store has it open.
 pub struct Memory {
@@ -39,10 +39,10 @@ struct State {
 impl Default for Memory {
     fn default() -> Self {
         let mut tables = Tables::default();
-        tables.write(&RowCells::of([&AnswerSecret { key: [7; 32] }]), Conflict::Panics);
-        tables.write(&RowCells::of([&Clock::default()]), Conflict::Panics);
-        tables.write(&RowCells::of([&Horizon::default()]), Conflict::Panics);
-        tables.write(&RowCells::of([&Rules::default()]), Conflict::Panics);
+        tables.apply(&Write::put(&AnswerSecret { key: [7; 32] }));
+        tables.apply(&Write::put(&Clock::default()));
+        tables.apply(&Write::put(&Horizon::default()));
+        tables.apply(&Write::put(&Rules::default()));
         let journal = JournalState { next_entry: 1, clock: 0, compacted: (0, 0) };
         let state = Mutex::new(Arc::new(State { tables, journal, commits: 0 }));
         Self { state, is_open: AtomicBool::default() }
@@ -179,14 +179,7 @@ impl MemoryReader {
 
     fn apply(&mut self, write: &Write<'_>, rows: &mut Vec<i64>) -> Result<()> {
         self.check(write)?;
-        let tables = &mut self.state_mut().tables;
         match write {
-            Write::Insert(rows) => tables.write(rows, Conflict::Panics),
-            Write::Put(rows) => tables.write(rows, Conflict::Replaces),
-            Write::Add(rows) => tables.write(rows, Conflict::IsLeftOut),
-            Write::Update(rows) => tables.write(rows, Conflict::Changes),
-            Write::Delete(rows) => tables.delete(rows),
-            Write::DeleteWhere(table, conditions) => tables.delete_where(table, conditions),
             Write::PutUsers(users) => {
                 for user in users {
                     let row = self.put_user(user.clone())?;
@@ -196,13 +189,14 @@ impl MemoryReader {
             Write::ReplaceUsers(users) => {
                 for (key, user) in users {
                     let Some(StoredUser { record, columns }) = user else {
-                        self.state_mut().tables.delete(&RowCells::of_keys(&APP_USERS, [*key]));
+                        self.state_mut().tables.apply(&Write::Delete(RowCells::of_keys(&APP_USERS, [*key])));
                         continue;
                     };
                     let (record, columns) = (record.clone(), columns.clone());
                     self.set_user(&UserWrite { key, row: None, record, columns, last_seen_before: 0 })?;
                 }
             }
+            write => self.state_mut().tables.apply(write),
         }
         Ok(())
     }
@@ -265,15 +259,15 @@ impl MemoryReader {
         let Columns { listed, last_seen, signed_up, .. } = *columns;
         let row = self.set_user(&user)?;
         if let Some(before) = before.filter(|before| before.listed) {
-            let seen = (Sort::LastSeen, before.last_seen, listed.then_some(last_seen));
-            let signed_up = (Sort::SignedUp, before.signed_up, listed.then_some(signed_up));
-            for (sort, before, now) in
-                [seen, signed_up].into_iter().filter(|(_, before, now)| *now != Some(*before))
-            {
-                let n = Move::select().descending().first(self)?.map_or(1, |last| last.n + 1);
-                let (app, id) = key.clone();
-                let moved = Move { n, sort, app, id, row, before, now };
-                self.state_mut().tables.write(&RowCells::of([&moved]), Conflict::Panics);
+            let seen = (Sort::LastSeen, before.last_seen, last_seen);
+            for (sort, before, now) in [seen, (Sort::SignedUp, before.signed_up, signed_up)] {
+                let now = listed.then_some(now);
+                if now != Some(before) {
+                    let n = Move::select().descending().first(self)?.map_or(1, |last| last.n + 1);
+                    let (app, id) = key.clone();
+                    let moved = Move { n, sort, app, id, row, before, now };
+                    self.state_mut().tables.apply(&Write::Insert(RowCells::of([&moved])));
+                }
             }
         }
         Ok(row)
@@ -281,7 +275,7 @@ impl MemoryReader {
 
     fn set_user(&mut self, user: &UserWrite<'_>) -> Result<i64> {
         assert!(user.columns.words.is_some(), "{:?} is new and has no words", user.key);
-        self.state_mut().tables.write(&RowCells::of([user]), Conflict::Replaces);
+        self.state_mut().tables.apply(&Write::put(user));
         Ok(ListRow::find(self, user.key)?.expect("the row was written").row)
     }
 }

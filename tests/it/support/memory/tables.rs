@@ -10,7 +10,7 @@ use rollcall::store::rows::*;
 use rollcall::store::select::{Comparison, Condition, Scan, TableRows};
 use rollcall::store::table::{Projection, Table};
 use rollcall::store::tables::*;
-use rollcall::store::{Epoch, FeedEpoch, ReadRow as _, Result, RowCells};
+use rollcall::store::{Epoch, FeedEpoch, ReadRow as _, Result, RowCells, Write};
 
 use super::MemoryReader;
 
@@ -29,15 +29,6 @@ pub struct TableContent {
 #[derive(Clone, Default)]
 pub struct Tables(BTreeMap<&'static str, Arc<TableContent>>);
 
-/// What a row does whose key is there.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Conflict {
-    Panics,
-    Replaces,
-    IsLeftOut,
-    Changes,
-}
-
 impl Tables {
     fn rows(&self, table: &Table) -> impl DoubleEndedIterator<Item = (&Cells, &StoredRow)> {
         self.0.get(table.name).into_iter().flat_map(|rows| &rows.by_key)
@@ -47,14 +38,42 @@ impl Tables {
         Arc::make_mut(self.0.entry(table.name).or_default())
     }
 
-    pub fn write(&mut self, written: &RowCells<'_>, conflict: Conflict) {
+    /// Writes or deletes rows of any table.
+    pub fn apply(&mut self, write: &Write<'_>) {
+        match write {
+            Write::DeleteWhere(table, conditions) => {
+                let holds = |row: &StoredRow| conditions.iter().all(|condition| holds(condition, row));
+                self.rows_mut(table).by_key.retain(|_, row| !holds(row));
+            }
+            Write::Delete(keys) => {
+                for cells in keys.rows() {
+                    let key = key_of(keys.table, &named(keys.columns, cells)).expect("a key");
+                    self.rows_mut(keys.table).by_key.remove(&key);
+                }
+            }
+            Write::Insert(rows) | Write::Put(rows) | Write::Add(rows) | Write::Update(rows) => {
+                self.put_rows(write, rows);
+            }
+            Write::PutUsers(_) | Write::ReplaceUsers(_) => {}
+        }
+    }
+
+    fn put_rows(&mut self, write: &Write<'_>, written: &RowCells<'_>) {
         let table = written.table;
         let TableContent { by_key, last } = self.rows_mut(table);
         for cells in written.rows() {
             let mut row = named(written.columns, cells);
+            if matches!(write, Write::Update(_)) {
+                let key = key_of(table, &row).expect("an update names the key");
+                match by_key.get_mut(&key) {
+                    Some(stored) => stored.extend(row),
+                    None => assert!(!key.is_empty(), "{} has no row", table.name),
+                }
+                continue;
+            }
             // A number that is not given is the next one.
             row.retain(|column, cell| table.number != Some(column) || *cell != Cell::Null);
-            if !table.unique.is_empty() && conflict != Conflict::Changes {
+            if !table.unique.is_empty() {
                 by_key.retain(|_, old| table.unique.iter().any(|column| old[column] != row[column]));
             }
             if let Some(number) = table.number {
@@ -65,27 +84,11 @@ impl Tables {
                 }
             }
             let key = key_of(table, &row).unwrap_or_else(|| panic!("a key of {}: {row:?}", table.name));
-            assert!(conflict != Conflict::Panics || !by_key.contains_key(&key), "{} {key:?}", table.name);
-            match conflict {
-                Conflict::IsLeftOut => _ = by_key.entry(key).or_insert(row),
-                Conflict::Changes if !key.is_empty() && !by_key.contains_key(&key) => {}
-                Conflict::Changes => {
-                    by_key.get_mut(&key).expect("a table without a key has a row").extend(row)
-                }
-                Conflict::Panics | Conflict::Replaces => _ = by_key.insert(key, row),
+            let is_there = by_key.contains_key(&key);
+            assert!(!is_there || !matches!(write, Write::Insert(_)), "{} {key:?}", table.name);
+            if !is_there || matches!(write, Write::Put(_)) {
+                by_key.insert(key, row);
             }
-        }
-    }
-
-    pub fn delete_where(&mut self, table: &Table, conditions: &[Condition<'_>]) {
-        let is_left = |row: &StoredRow| !conditions.iter().all(|condition| holds(condition, row));
-        self.rows_mut(table).by_key.retain(|_, row| is_left(row));
-    }
-
-    pub fn delete(&mut self, keys: &RowCells<'_>) {
-        let by_key = &mut self.rows_mut(keys.table).by_key;
-        for cells in keys.rows() {
-            by_key.remove(&key_of(keys.table, &named(keys.columns, cells)).expect("a key"));
         }
     }
 }
