@@ -61,7 +61,7 @@ impl RebuildFolder {
         let folder = rebuild_folder(database);
         let mut beside = folder.clone().into_os_string();
         beside.push(REBUILD_LOCK);
-        let io = |error| OpenError::Io { path: folder.clone(), error };
+        let io = |error| OpenError::Io(folder.clone(), error);
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&beside).map_err(io)?;
         match lock.try_lock() {
             Ok(()) => {}

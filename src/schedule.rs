@@ -179,7 +179,7 @@ fn due_in(newest: Option<Timestamp>, every: Duration) -> Duration {
 
 /// Creates the folder if needed, and removes the partial files of killed processes.
 fn prepare_folder(folder: &Path, database: &Path) -> Result<(), CopyError> {
-    let io = |error| CopyError::Io { path: folder.to_owned(), error };
+    let io = |error| CopyError::Io(folder.to_owned(), error);
     sqlite::check_folder(folder, Some(database))?;
     match DirBuilder::new().mode(0o700).create(folder) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(io(error)),

@@ -149,12 +149,12 @@ fn database(path: &Path, health: &Result<Health, CopyError>) -> Finding {
             let beside = if health.litestream { ", replicated by Litestream" } else { "" };
             Finding::fine("database", format!("{name}: schema {}{beside}", health.schema.0))
         }
-        Err(CopyError::Io { error, .. }) if error.kind() == std::io::ErrorKind::NotFound => Finding::wrong(
+        Err(CopyError::Io(_, error)) if error.kind() == std::io::ErrorKind::NotFound => Finding::wrong(
             "database",
             format!("{name} does not exist"),
             "start the service, which creates it; if there was one, check store.url and the working directory",
         ),
-        Err(CopyError::Damaged { what, .. }) => Finding::wrong(
+        Err(CopyError::Damaged(_, what)) => Finding::wrong(
             "database",
             format!("{name} is damaged: {what}"),
             "stop the service and run `rollcall restore --replace BACKUP`; then replay the webhooks received since",
@@ -176,7 +176,7 @@ fn derived(path: &Path, found: Result<Vec<DerivedFault>, CopyError>) -> Option<F
     match found {
         Ok(faults) if faults.is_empty() => None,
         Ok(faults) => {
-            let error = CopyError::Derived { path: path.to_owned(), faults };
+            let error = CopyError::Derived(path.to_owned(), faults);
             let remedy = "run `rollcall rebuild`; the service may keep running";
             Some(Finding::wrong(CHECK, error.to_string(), remedy))
         }

@@ -30,8 +30,8 @@ impl DirectoryReader {
         let rows = self.snapshot()?;
         let (quarantined, quarantined_bytes) = rows.count(&QUARANTINE, Some("body"))?;
         let users = rows.count_listed(None)?;
-        let feeds = apps.iter().cloned().zip(rows.feed_ranges(apps)?).collect();
-        Ok(Census { users, quarantined, quarantined_bytes, feeds })
+        let feeds = apps.iter().map(|app| Ok((app.clone(), FeedRange::read(&*rows, app)?)));
+        Ok(Census { users, quarantined, quarantined_bytes, feeds: feeds.collect::<Result<_>>()? })
     }
 
     /// The time of the last webhook of each app among the recent entries, else that of its last change, in ms since

@@ -50,14 +50,14 @@ pub(super) fn compact_entries(
     if !examination.holes().is_empty() {
         take_over_the_erased(rows, &mut writes)?;
     }
-    writes.push(Write::update(&Horizon { seq: compacted, received })?);
+    writes.push(Write::update(&Horizon { seq: compacted, received }));
     delete_bodies(rows, compacted, body_bytes, &mut writes)?;
     Ok(writes)
 }
 
 pub(super) fn put_compacted(key: &RecordKey, record: &Record) -> Result<Write<'static>> {
     let bytes = encode(record).map_err(|error| Error::Unavailable(error.to_string()))?;
-    Write::put(&CompactedWrite { app: &key.0, id: &key.1, record: &bytes })
+    Ok(Write::put(&CompactedWrite { app: &key.0, id: &key.1, record: &bytes }))
 }
 
 /// Of app users whose journal has holes, the compacted records take what the directory has: it holds what was lost. Later
@@ -104,7 +104,7 @@ fn delete_bodies(
         if *first > compacted || next_entry.is_some_and(|next| next < end) {
             break;
         }
-        writes.push(Write::delete(&BODIES, &[*first])?);
+        writes.push(Write::delete(&BODIES, &[*first]));
         body_bytes.resize(*first, *bytes, 0);
     }
     Ok(())

@@ -69,7 +69,7 @@ pub(super) fn begin_erasures(
         let (counts, work) = (to_json(&counts)?, Some(to_json(&ErasureWork { ids, needles, stage })?));
         receipts.push(StoredReceipt { seq, app, time: now, done: None, counts, work });
     }
-    let (tombstones, receipts) = (RowCells::of(&tombstones)?, RowCells::of(&receipts)?);
+    let (tombstones, receipts) = (RowCells::of(&tombstones), RowCells::of(&receipts));
     Ok([Write::Add(tombstones.into_owned()), Write::Put(receipts.into_owned())])
 }
 
@@ -160,7 +160,7 @@ impl ErasureProgress {
             next => ErasureWork { stage: next, ..work },
         };
         (receipt.counts, receipt.work) = (to_json(&counts)?, Some(to_json(&work)?));
-        writes.push(Write::put(&receipt)?);
+        writes.push(Write::put(&receipt));
         txn.commit(&writes)?;
         (self.searched, *bodies) = (searched, counted);
         Ok(true)
@@ -185,7 +185,7 @@ impl ErasureProgress {
         };
         if scrubbed.wrote || scrubbed.next.is_none() {
             let work = Some(to_json(&ErasureWork { stage, ..ErasureWork::swept() })?);
-            store.begin()?.commit(&[Write::put(&StoredReceipt { work, ..receipt })?])?;
+            store.begin()?.commit(&[Write::put(&StoredReceipt { work, ..receipt })])?;
         }
         Ok(true)
     }
@@ -197,7 +197,7 @@ fn finish_erasure(store: &mut dyn Store, receipt: StoredReceipt, now: i64) -> Re
         return Ok(false);
     }
     let receipt = StoredReceipt { done: Some(now), work: None, ..receipt };
-    store.begin()?.commit(&[Write::put(&receipt)?])?;
+    store.begin()?.commit(&[Write::put(&receipt)])?;
     Ok(true)
 }
 
@@ -214,7 +214,7 @@ fn absorb(
             work.ids.extend(found.ids);
             work.needles.join(found.needles);
             let swept = Some(to_json(&ErasureWork::swept())?);
-            writes.push(Write::put(&StoredReceipt { work: swept, ..other })?);
+            writes.push(Write::put(&StoredReceipt { work: swept, ..other }));
         }
     }
     Ok(())

@@ -68,8 +68,7 @@ impl DirectoryReader {
                 changes.push(FeedChange { seq, time, change, user });
             }
         }
-        let range = rows.feed_ranges(std::slice::from_ref(app))?.pop();
-        let FeedRange { oldest, last } = range.unwrap_or(FeedRange { oldest: 1, last: 0 });
+        let FeedRange { oldest, last } = FeedRange::read(&*rows, app)?;
         let epoch = rows.feed_epoch()?;
         let is_to_the_end = changes.len() < limit && bytes < PAGE_BYTES;
         let after = after.min(i64::MAX as u64).max(oldest.saturating_sub(1));

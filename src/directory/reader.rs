@@ -4,8 +4,7 @@ use std::ops::Deref;
 use std::path::Path;
 
 use crate::format::record::decode;
-use crate::store::reader::StoreReader;
-use crate::store::readers::{LaneReader, StopSignal};
+use crate::store::readers::{LaneReader, StopSignal, StoreReader};
 use crate::store::rows::{ContentCounts, RemakingProgress, RowFilter, Rows};
 use crate::store::sqlite::{OpenError, SqliteReader};
 use crate::store::tables::{QuarantinedSummary, Rules, UserRecord};

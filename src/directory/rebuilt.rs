@@ -10,7 +10,7 @@ use crate::domain::{AppId, Change, ClientId, RecordKey, SmoochId, View};
 use crate::format::record::decode;
 use crate::format::search_words::are_unbounded;
 use crate::store::rows::{RebuiltRow, RecordRows, RowContent, RowKey, Rows, StoredUser};
-use crate::store::tables::{IDENTIFIERS, IdentifierKind, IdentifierRow};
+use crate::store::tables::{IDENTIFIERS, IdentifierKind, IdentifierRow, StoredIdentifier};
 use crate::store::{Error, Result, RowCells, Write};
 
 /// Whether two rows with one key hold the same facts. Their layout may differ, and `live` may have words of a program that
@@ -111,10 +111,10 @@ pub(super) fn replace_writes(rows: &[RebuiltRow]) -> Result<Vec<Write<'_>>> {
     }
     let mut writes = vec![Write::ReplaceUsers(users)];
     if !gone.is_empty() {
-        writes.push(Write::Delete(RowCells::of_keys(&IDENTIFIERS, gone)?));
+        writes.push(Write::Delete(RowCells::of_keys(&IDENTIFIERS, gone)));
     }
     if !new.is_empty() {
-        writes.push(Write::Add(RowCells::of_keys(&IDENTIFIERS, new)?));
+        writes.push(Write::Add(RowCells::of_keys(&IDENTIFIERS, new)));
     }
     Ok(writes)
 }
@@ -128,7 +128,7 @@ fn put_row(overlay: &mut Overlay<'_>, row: &RebuiltRow) {
             };
             overlay.put_record(key.clone(), record);
         }
-        RowKey::Identifier { app, kind, value, id } => {
+        RowKey::Identifier(StoredIdentifier { app, kind, value, id }) => {
             let Some(kind) = IdentifierKind::from_name(kind) else { return };
             overlay.put_identifier(IdentifierRow { app, kind, value, id }, row.content.is_some());
         }

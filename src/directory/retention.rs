@@ -86,9 +86,9 @@ impl RetentionStep<'_> {
         });
         let Some(EntryTime { seq, .. }) = old.last() else { return Ok(Vec::new()) };
         Ok(vec![
-            Write::DeleteWhere(&GAPS, vec![Condition::owned("last", Comparison::UpTo, seq)?]),
-            Write::put(&Gap { first: 1, last: *seq })?,
-            Write::DeleteWhere(&JOURNAL, vec![Condition::owned("seq", Comparison::UpTo, seq)?]),
+            Write::DeleteWhere(&GAPS, vec![Condition::new("last", Comparison::UpTo, seq).into_owned()]),
+            Write::put(&Gap { first: 1, last: *seq }),
+            Write::DeleteWhere(&JOURNAL, vec![Condition::new("seq", Comparison::UpTo, seq).into_owned()]),
         ])
     }
 
@@ -104,8 +104,8 @@ impl RetentionStep<'_> {
                     || feed_changes.is_some_and(|most| last - change.seq >= most)
             });
             if let Some(ChangeTime { seq, .. }) = old.last() {
-                let of_app = Condition::owned("app", Comparison::Is, &app)?;
-                let up_to = Condition::owned("seq", Comparison::UpTo, seq)?;
+                let of_app = Condition::new("app", Comparison::Is, &app).into_owned();
+                let up_to = Condition::new("seq", Comparison::UpTo, seq).into_owned();
                 return Ok(Some(Write::DeleteWhere(&CHANGES, vec![of_app, up_to])));
             }
         }
@@ -117,19 +117,19 @@ impl RetentionStep<'_> {
         let mut old = QuarantinedSize::select().limit(QUARANTINED).read(self.rows)?;
         old.retain(|body| body.received < self.now - age);
         old.iter().for_each(|body| count.remove(body.bytes));
-        delete(&QUARANTINE, old.iter().map(|body| body.seq))
+        Ok(delete(&QUARANTINE, old.iter().map(|body| body.seq)))
     }
 
     /// Deletes answers that no call repeats any more.
     fn delete_answers(&self) -> Result<Option<Write<'static>>> {
         let oldest = AnswerTime::select().limit(STEP).read(self.rows)?.into_iter();
         let old = oldest.filter(|answer| answer.time < self.now - ANSWERS_KEPT);
-        delete(&ANSWERS, old.map(|answer| answer.row))
+        Ok(delete(&ANSWERS, old.map(|answer| answer.row)))
     }
 }
 
 /// Deletes the rows with these keys, if there are any.
-fn delete<K: Key>(table: &'static Table, keys: impl Iterator<Item = K>) -> Result<Option<Write<'static>>> {
+fn delete<K: Key>(table: &'static Table, keys: impl Iterator<Item = K>) -> Option<Write<'static>> {
     let keys: Vec<K> = keys.collect();
-    (!keys.is_empty()).then(|| Write::delete(table, &keys)).transpose()
+    (!keys.is_empty()).then(|| Write::delete(table, &keys))
 }

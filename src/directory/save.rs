@@ -45,16 +45,16 @@ impl DirectoryTransaction<'_> {
         let identifiers = ChangedIdentifiers::of(batch);
         let mut writes = Vec::with_capacity(16);
         if let Some(packed) = &packed {
-            writes.push(Write::Insert(RowCells::of(&batch.entries)?));
-            writes.push(Write::Put(RowCells::of([packed])?));
+            writes.push(Write::Insert(RowCells::of(&batch.entries)));
+            writes.push(Write::Put(RowCells::of([packed])));
         }
         writes.push(Write::PutUsers(user_writes(batch, &affected, state)?));
         saved.identity_conflicts = identifiers.conflicts;
         if !identifiers.gone.is_empty() {
-            writes.push(Write::Delete(RowCells::of(&identifiers.gone)?));
+            writes.push(Write::Delete(RowCells::of(&identifiers.gone)));
         }
         if !identifiers.new.is_empty() {
-            writes.push(Write::Add(RowCells::of(&identifiers.new)?));
+            writes.push(Write::Add(RowCells::of(&identifiers.new)));
         }
         changes.append_to(&mut writes)?;
         let (dropped, quarantined) = add_quarantine(batch, txn.rows(), state, &mut writes)?;
@@ -155,10 +155,10 @@ fn add_quarantine<'a>(
         let released: BTreeSet<Seq> = verdicts.released.iter().copied().collect();
         let gone = QuarantinedSize::get(rows, &released)?;
         gone.iter().flatten().for_each(|body| count.remove(body.bytes));
-        writes.push(Write::Delete(RowCells::of_keys(&QUARANTINE, &verdicts.released)?));
+        writes.push(Write::Delete(RowCells::of_keys(&QUARANTINE, &verdicts.released)));
     }
     for (seq, reason, detail) in &verdicts.kept {
-        writes.push(Write::update(&QuarantineReason { seq: *seq, reason, detail })?);
+        writes.push(Write::update(&QuarantineReason { seq: *seq, reason, detail }));
     }
     if added.is_empty() {
         return Ok((0, count));
@@ -174,10 +174,10 @@ fn add_quarantine<'a>(
     if is_miscounted {
         excess.count.bytes = added[skipped..].iter().map(|body| body.body.len() as u64).sum();
     }
-    writes.push(Write::Insert(RowCells::of(&added[skipped..])?));
+    writes.push(Write::Insert(RowCells::of(&added[skipped..])));
     let count = (dropped.len() + skipped) as u64;
     if !dropped.is_empty() {
-        writes.push(Write::Delete(RowCells::of_keys(&QUARANTINE, &dropped)?.into_owned()));
+        writes.push(Write::Delete(RowCells::of_keys(&QUARANTINE, &dropped).into_owned()));
     }
     Ok((count, excess.count))
 }
@@ -233,7 +233,7 @@ fn add_answers(
     writes: &mut Vec<Write<'_>>,
 ) -> Result<()> {
     if batch.clock > txn.journal_state().clock {
-        writes.push(Write::update(&Clock { time: batch.clock })?);
+        writes.push(Write::update(&Clock { time: batch.clock }));
     }
     if batch.answers.is_empty() {
         return Ok(());
@@ -243,7 +243,7 @@ fn add_answers(
     let old: Vec<i64> = old.collect();
     // Before the new ones, which may get the number of a row that is deleted.
     if !old.is_empty() {
-        writes.push(Write::delete(&ANSWERS, &old)?);
+        writes.push(Write::delete(&ANSWERS, &old));
     }
     let answers = batch.answers.iter().map(|answer| {
         let (key, with) = state.answer_key.hide(&answer.key);
@@ -251,7 +251,7 @@ fn add_answers(
         StoredAnswer { app, key, fingerprint: cover(fingerprint, with), time, answer }
     });
     let answers: Vec<StoredAnswer> = answers.collect();
-    writes.push(Write::Put(RowCells::of(&answers)?.into_owned()));
+    writes.push(Write::Put(RowCells::of(&answers).into_owned()));
     Ok(())
 }
 
@@ -282,8 +282,8 @@ impl NewChanges {
     /// Adds the writes.
     pub(super) fn append_to<'a>(&'a self, writes: &mut Vec<Write<'a>>) -> Result<()> {
         if !self.changes.is_empty() {
-            writes.push(Write::Insert(RowCells::of(&self.changes)?));
-            writes.push(Write::Put(RowCells::of(&self.feeds)?));
+            writes.push(Write::Insert(RowCells::of(&self.changes)));
+            writes.push(Write::Put(RowCells::of(&self.feeds)));
         }
         Ok(())
     }

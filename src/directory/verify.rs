@@ -24,12 +24,12 @@ pub fn verify(path: &Path, read: ReadEvent, task: &mut FileTask<'_>) -> Result<C
     let (path, faults) = (path.to_owned(), derived_faults(path, task)?);
     let holes = match journal_holes(&path, read, task) {
         // The examination needs a derived table that is damaged.
-        Err(CopyError::Derived { .. } | CopyError::Store { error: Error::Derived { .. }, .. }) => Vec::new(),
+        Err(CopyError::Derived { .. } | CopyError::Store(_, Error::Derived { .. })) => Vec::new(),
         holes => holes?,
     };
     match (holes.is_empty(), faults.is_empty()) {
         (true, true) => checked,
-        (true, false) => Err(CopyError::Derived { path, faults }),
+        (true, false) => Err(CopyError::Derived(path, faults)),
         (false, _) => Err(CopyError::Journal { path, holes, faults }),
     }
 }

@@ -54,7 +54,7 @@ impl DirectoryWriter {
 
     /// Stores by which version of its rules the directory was built; see [`crate::domain::RULES_VERSION`].
     pub fn set_rules(&mut self, rules: i64) -> Result<()> {
-        self.store.begin()?.commit(&[Write::update(&Rules { rules })?]).map(drop)
+        self.store.begin()?.commit(&[Write::update(&Rules { rules })]).map(drop)
     }
 
     /// Work of the store between two transactions.
@@ -102,7 +102,7 @@ impl DirectoryWriter {
             return Ok(true);
         }
         let txn = store.begin()?;
-        let journal = *txn.journal_state();
+        let journal = txn.journal_state();
         let step = RetentionStep { rows: txn.rows(), journal, retention, now, read: reading.event };
         let mut bodies = state.bodies;
         let (writes, more) = step.plan(&mut bodies)?;

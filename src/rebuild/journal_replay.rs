@@ -41,7 +41,7 @@ impl JournalReplay {
         let path = folder.join("directory.db");
         let (wal_checkpoint, wal_limit) = (64 << 20, 1 << 30);
         let store = Sqlite::open(&StoreOptions { path: path.clone(), wal_checkpoint, wal_limit })?;
-        let failed = |error| OpenError::Store { path: path.clone(), error };
+        let failed = |error| OpenError::Store(path.clone(), error);
         let no_quarantine = QuarantineLimits { bodies: 0, bytes: 0 };
         let mut writer = DirectoryWriter::open(Box::new(store), no_quarantine).map_err(failed)?;
         let last = writer.begin().map(|txn| txn.clock()).map_err(failed)? as Seq;
@@ -98,7 +98,7 @@ impl JournalReplay {
                 read => Ok(Some(serde_json::from_slice(&read?)?)),
             }
         };
-        read().map_err(|error| OpenError::Io { path: path.clone(), error })
+        read().map_err(|error| OpenError::Io(path.clone(), error))
     }
 
     /// Stores the app users whose journal has holes, for a later [`Self::open`].

@@ -73,36 +73,28 @@ pub trait FromCell: Sized {
 /// What is written to a cell.
 pub trait ToCell {
     /// The cell.
-    ///
-    /// # Errors
-    /// The value cannot be encoded.
-    fn to_cell(&self) -> Result<Cell<'_>>;
+    fn to_cell(&self) -> Cell<'_>;
 }
 
 /// Values by which rows are found: those of some columns, in their order.
 pub trait Key {
     /// Appends the cells.
-    ///
-    /// # Errors
-    /// A value cannot be encoded.
-    fn push_to<'a>(&'a self, cells: &mut Vec<Cell<'a>>) -> Result<()>;
+    fn push_to<'a>(&'a self, cells: &mut Vec<Cell<'a>>);
 }
 
 impl<T: ToCell + ?Sized> Key for T {
-    fn push_to<'a>(&'a self, cells: &mut Vec<Cell<'a>>) -> Result<()> {
-        cells.push(self.to_cell()?);
-        Ok(())
+    fn push_to<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
+        cells.push(self.to_cell());
     }
 }
 
 macro_rules! keys {
     ($(($($part:ident),*))*) => {
         $(impl<$($part: ToCell),*> Key for ($($part),*) {
-            fn push_to<'a>(&'a self, cells: &mut Vec<Cell<'a>>) -> Result<()> {
+            fn push_to<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
                 #[allow(non_snake_case, reason = "a value has the name of its type")]
                 let ($($part),*) = self;
-                $(cells.push($part.to_cell()?);)*
-                Ok(())
+                $(cells.push($part.to_cell());)*
             }
         })*
     };
@@ -111,14 +103,14 @@ macro_rules! keys {
 keys! { (A, B) (A, B, C) (A, B, C, D) }
 
 impl<T: ToCell + ?Sized> ToCell for &T {
-    fn to_cell(&self) -> Result<Cell<'_>> {
+    fn to_cell(&self) -> Cell<'_> {
         (**self).to_cell()
     }
 }
 
 impl<T: ToCell> ToCell for Option<T> {
-    fn to_cell(&self) -> Result<Cell<'_>> {
-        self.as_ref().map_or(Ok(Cell::Null), ToCell::to_cell)
+    fn to_cell(&self) -> Cell<'_> {
+        self.as_ref().map_or(Cell::Null, ToCell::to_cell)
     }
 }
 
@@ -129,8 +121,8 @@ impl<T: FromCell> FromCell for Option<T> {
 }
 
 impl ToCell for i64 {
-    fn to_cell(&self) -> Result<Cell<'_>> {
-        Ok(Cell::Integer(*self))
+    fn to_cell(&self) -> Cell<'_> {
+        Cell::Integer(*self)
     }
 }
 
@@ -143,8 +135,8 @@ impl FromCell for i64 {
 macro_rules! numbers {
     ($($number:ty)*) => {
         $(impl ToCell for $number {
-            fn to_cell(&self) -> Result<Cell<'_>> {
-                Ok(Cell::Integer(i64::try_from(*self).unwrap_or(i64::MAX)))
+            fn to_cell(&self) -> Cell<'_> {
+                Cell::Integer(i64::try_from(*self).unwrap_or(i64::MAX))
             }
         }
 
@@ -159,8 +151,8 @@ macro_rules! numbers {
 numbers! { u64 usize }
 
 impl ToCell for bool {
-    fn to_cell(&self) -> Result<Cell<'_>> {
-        Ok(Cell::Integer(i64::from(*self)))
+    fn to_cell(&self) -> Cell<'_> {
+        Cell::Integer(i64::from(*self))
     }
 }
 
@@ -175,18 +167,14 @@ impl FromCell for bool {
 }
 
 impl ToCell for str {
-    fn to_cell(&self) -> Result<Cell<'_>> {
-        Ok(Cell::Text(self.into()))
+    fn to_cell(&self) -> Cell<'_> {
+        Cell::Text(self.into())
     }
 }
 
-/// A cell with a value as JSON.
-///
-/// # Errors
-/// The value cannot be encoded.
-pub fn json<'c>(value: &impl Serialize) -> Result<Cell<'c>> {
-    let text = serde_json::to_string(value).map_err(|error| Error::Unavailable(error.to_string()))?;
-    Ok(Cell::Text(text.into()))
+/// A cell with a value of texts and numbers as JSON.
+pub fn json<'c>(value: &impl Serialize) -> Cell<'c> {
+    Cell::Text(serde_json::to_string(value).expect("texts and numbers can be written as JSON").into())
 }
 
 /// The text of a cell.
@@ -200,7 +188,7 @@ pub fn text<'c>(cell: &'c Cell<'_>) -> Result<&'c str, CellError> {
 macro_rules! texts {
     ($($text:ty: $as_str:expr;)*) => {
         $(impl ToCell for $text {
-            fn to_cell(&self) -> Result<Cell<'_>> {
+            fn to_cell(&self) -> Cell<'_> {
                 let as_str: fn(&Self) -> &str = $as_str;
                 as_str(self).to_cell()
             }
@@ -222,8 +210,8 @@ texts! {
 }
 
 impl ToCell for [u8] {
-    fn to_cell(&self) -> Result<Cell<'_>> {
-        Ok(Cell::Bytes(self.into()))
+    fn to_cell(&self) -> Cell<'_> {
+        Cell::Bytes(self.into())
     }
 }
 
@@ -232,7 +220,7 @@ fn bytes<'c>(cell: &'c Cell<'_>) -> Result<&'c [u8], CellError> {
 }
 
 impl ToCell for Vec<u8> {
-    fn to_cell(&self) -> Result<Cell<'_>> {
+    fn to_cell(&self) -> Cell<'_> {
         self[..].to_cell()
     }
 }
@@ -244,7 +232,7 @@ impl FromCell for Vec<u8> {
 }
 
 impl ToCell for Bytes {
-    fn to_cell(&self) -> Result<Cell<'_>> {
+    fn to_cell(&self) -> Cell<'_> {
         self[..].to_cell()
     }
 }
@@ -256,7 +244,7 @@ impl FromCell for Bytes {
 }
 
 impl<const N: usize> ToCell for [u8; N] {
-    fn to_cell(&self) -> Result<Cell<'_>> {
+    fn to_cell(&self) -> Cell<'_> {
         self[..].to_cell()
     }
 }

@@ -2,14 +2,15 @@
 //! or a probe needs, and no read ever blocks the runtime.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout_at;
 
+use super::rows::Rows;
 use super::{Error, Result};
 
 /// The maximum number of waiting look-ups that share one snapshot. More would let a long one hold up too many while another
@@ -50,6 +51,28 @@ impl ReadClass {
             Self::Long => "long",
         }
     }
+}
+
+/// A connection that reads, one snapshot after another. Reads fail with [`Error::Interrupted`] soon after its stop signal
+/// is raised.
+pub trait StoreReader: Send + 'static {
+    /// The rows of the open snapshot.
+    fn rows(&self) -> &dyn Rows;
+
+    /// Opens a snapshot, unless one is open. Returns whether it opened one; then [`StoreReader::end`] must follow.
+    fn begin(&self) -> Result<bool>;
+
+    /// Ends the snapshot.
+    fn end(&self);
+
+    /// Sets the stop signal.
+    fn obey(&mut self, stop: StopSignal);
+
+    /// Whether no damage of a derived table was reported since it was last remade.
+    fn is_intact(&self, table: &str) -> bool;
+
+    /// Reports an error of a read, so that a damaged table is remade.
+    fn note_error(&self, error: &Error);
 }
 
 /// A database connection that reads.
@@ -93,17 +116,6 @@ pub struct LaneBounds {
     pub within: Duration,
 }
 
-/// How many reads there are, and how those before them ended.
-#[derive(Debug, Default)]
-struct LaneCounters {
-    admitted: AtomicU64,
-    running: AtomicU64,
-    answered: AtomicU64,
-    refused: AtomicU64,
-    timed_out: AtomicU64,
-    hung_up: AtomicU64,
-}
-
 /// The load of a lane, for the metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LaneLoad {
@@ -130,18 +142,18 @@ struct Lane<R> {
     tasks: async_channel::Sender<ReadStep<R>>,
     places: Arc<Semaphore>,
     within: Duration,
-    counters: Arc<LaneCounters>,
+    /// Those that run count as waiting as well.
+    load: Mutex<LaneLoad>,
 }
 
-impl<R> Clone for Lane<R> {
-    fn clone(&self) -> Self {
-        let Self { tasks, places, within, counters } = self;
-        Self { tasks: tasks.clone(), places: places.clone(), within: *within, counters: counters.clone() }
+impl<R> Lane<R> {
+    fn load(&self) -> MutexGuard<'_, LaneLoad> {
+        self.load.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<R: LaneReader> Lane<R> {
-    fn start(class: ReadClass, readers: Vec<R>, bounds: LaneBounds) -> std::io::Result<Self> {
+    fn start(class: ReadClass, readers: Vec<R>, bounds: LaneBounds) -> std::io::Result<Arc<Self>> {
         // A read has at most one task, so the channel never holds more than there are places.
         let (tasks, waiting) = async_channel::unbounded::<ReadStep<R>>();
         let places = Arc::new(Semaphore::new(readers.len() + bounds.waiting));
@@ -167,23 +179,23 @@ impl<R: LaneReader> Lane<R> {
             };
             thread::Builder::new().name(format!("read {}", class.name())).spawn(run)?;
         }
-        Ok(Self { tasks, places, within: bounds.within, counters: Arc::default() })
+        Ok(Arc::new(Self { tasks, places, within: bounds.within, load: Mutex::default() }))
     }
 
-    fn admit(&self, place: Option<OwnedSemaphorePermit>) -> ActiveRead<R> {
+    fn admit(self: &Arc<Self>, place: Option<OwnedSemaphorePermit>) -> ActiveRead<R> {
         let until = Instant::now() + self.within;
-        ActiveRead { lane: self.clone(), until, stop: StopSignal::at(until), place }
+        let (lane, waits) = (self.clone(), AtomicBool::new(false));
+        ActiveRead { lane, until, stop: StopSignal::at(until), place, waits }
     }
 }
 
 fn run<R: LaneReader>(reader: &mut R, task: ReadStep<R>) {
     reader.obey(task.stop);
-    // The caller learns of a panic, because the task takes its sender with it; the thread stays.
-    _ = catch_unwind(AssertUnwindSafe(|| (task.run)(reader)));
+    (task.run)(reader);
 }
 
 /// The threads of all lanes, each with a connection of its own. Clones share them.
-pub struct Readers<R>(Arc<[Lane<R>; 4]>);
+pub struct Readers<R>(Arc<[Arc<Lane<R>>; 4]>);
 
 impl<R> Clone for Readers<R> {
     fn clone(&self) -> Self {
@@ -209,10 +221,10 @@ impl<R: LaneReader> Readers<R> {
     pub fn begin(&self, class: ReadClass) -> Result<ActiveRead<R>> {
         let lane = &self.0[class as usize];
         let Ok(place) = lane.places.clone().try_acquire_owned() else {
-            lane.counters.refused.fetch_add(1, Ordering::Relaxed);
+            lane.load().refused += 1;
             return Err(Error::Busy);
         };
-        lane.counters.admitted.fetch_add(1, Ordering::Relaxed);
+        lane.load().waiting += 1;
         Ok(lane.admit(Some(place)))
     }
 
@@ -237,18 +249,8 @@ impl<R: LaneReader> Readers<R> {
     /// The load of each lane.
     pub fn loads(&self) -> [LaneLoad; 4] {
         ReadClass::ALL.map(|class| {
-            let LaneCounters { admitted, running, answered, refused, timed_out, hung_up } =
-                &*self.0[class as usize].counters;
-            let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-            let running = get(running);
-            LaneLoad {
-                running,
-                waiting: get(admitted).saturating_sub(running),
-                answered: get(answered),
-                refused: get(refused),
-                timed_out: get(timed_out),
-                hung_up: get(hung_up),
-            }
+            let load = *self.0[class as usize].load();
+            LaneLoad { waiting: load.waiting.saturating_sub(load.running), ..load }
         })
     }
 }
@@ -256,19 +258,21 @@ impl<R: LaneReader> Readers<R> {
 /// A read that was admitted. It may run in several steps, between which others get their turn. Dropped, it
 /// ends, also in the midst of a step, and its place is free.
 pub struct ActiveRead<R> {
-    lane: Lane<R>,
+    lane: Arc<Lane<R>>,
     until: Instant,
     stop: StopSignal,
     /// Absent from a read of the service itself.
     place: Option<OwnedSemaphorePermit>,
+    /// The caller waits for a step.
+    waits: AtomicBool,
 }
 
 impl<R> Drop for ActiveRead<R> {
     fn drop(&mut self) {
         self.stop.raise();
-        if self.place.is_some() {
-            self.lane.counters.admitted.fetch_sub(1, Ordering::Relaxed);
-        }
+        let mut load = self.lane.load();
+        load.waiting -= u64::from(self.place.is_some());
+        load.hung_up += u64::from(*self.waits.get_mut());
     }
 }
 
@@ -279,66 +283,37 @@ impl<R: LaneReader> ActiveRead<R> {
         step: impl FnOnce(&mut R) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (done, answer) = oneshot::channel();
-        let counters = self.lane.counters.clone();
+        let lane = self.lane.clone();
+        let failed = |why: &str| Error::Unavailable(why.to_owned());
         let run = Box::new(move |reader: &mut R| {
             // The caller of a read that waited too long has gone.
             if !done.is_closed() {
-                let running = RunningRead::begin(counters);
-                let found = step(reader).inspect_err(|error| reader.note_error(error));
+                lane.load().running += 1;
+                let found = catch_unwind(AssertUnwindSafe(|| step(reader)));
+                let found = found.unwrap_or_else(|_| Err(failed("the read panicked")));
                 // Before the caller knows the answer, so that the metrics it looks at then agree with it.
-                drop(running);
-                _ = done.send(found);
+                lane.load().running -= 1;
+                _ = done.send(found.inspect_err(|error| reader.note_error(error)));
             }
         });
         let task = ReadStep { stop: self.stop.clone(), run };
-        let failed = |why: &str| Error::Unavailable(why.to_owned());
         self.lane.tasks.try_send(task).map_err(|_| failed("the readers have ended"))?;
-        let mut caller = CallerWaits { hung_up: &self.lane.counters.hung_up, waits: true };
+        self.waits.store(true, Ordering::Relaxed);
         let answer = timeout_at(self.until.into(), answer).await;
-        caller.waits = false;
+        self.waits.store(false, Ordering::Relaxed);
         let found = match answer {
             Ok(Ok(found)) => found,
-            Ok(Err(_)) => Err(failed("the read panicked")),
+            Ok(Err(_)) => Err(failed("the readers have ended")),
             Err(_) => Err(Error::Interrupted),
         };
-        let ended = if matches!(found, Err(Error::Interrupted)) {
+        let is_stopped = matches!(found, Err(Error::Interrupted));
+        if is_stopped {
             self.stop.raise();
-            &self.lane.counters.timed_out
-        } else {
-            &self.lane.counters.answered
-        };
-        ended.fetch_add(1, Ordering::Relaxed);
-        found
-    }
-}
-
-/// Counts a read that a thread is at.
-struct RunningRead(Arc<LaneCounters>);
-
-impl RunningRead {
-    fn begin(counters: Arc<LaneCounters>) -> Self {
-        counters.running.fetch_add(1, Ordering::Relaxed);
-        Self(counters)
-    }
-}
-
-impl Drop for RunningRead {
-    fn drop(&mut self) {
-        self.0.running.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// A caller; dropped while it waits, it has hung up.
-struct CallerWaits<'c> {
-    hung_up: &'c AtomicU64,
-    waits: bool,
-}
-
-impl Drop for CallerWaits<'_> {
-    fn drop(&mut self) {
-        if self.waits {
-            self.hung_up.fetch_add(1, Ordering::Relaxed);
         }
+        let mut load = self.lane.load();
+        load.timed_out += u64::from(is_stopped);
+        load.answered += u64::from(!is_stopped);
+        found
     }
 }
 

@@ -6,19 +6,18 @@
 
 mod filter;
 mod rebuilt;
-mod status;
 
 use super::epoch::FeedEpoch;
-use super::error::{Error, Result};
-use super::row::row;
-use super::select::TableRows;
-use super::tables::{APP_USERS, IdentifierKind, JOURNAL, ListRow, QUARANTINE};
+use super::error::Result;
+use super::select::row;
+use super::select::{ReadRow as _, TableRows};
+use super::tables::{
+    APP_USERS, ChangeTime, Feed, IdentifierKind, JOURNAL, ListRow, QUARANTINE, decode_record,
+};
 use crate::domain::list::Sort;
 use crate::domain::{AppId, Record, RecordKey, SmoochId};
-use crate::format::record::decode;
 pub use filter::RowFilter;
 pub use rebuilt::{RebuiltRow, RebuiltTable, RowContent, RowKey, StoredUser};
-pub use status::{RemakingProgress, StatusRows};
 
 /// A stored record.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,8 +36,7 @@ impl StoredRecord {
     /// # Errors
     /// [`Error::Unreadable`] if it is damaged.
     pub fn decode(&self, table: &'static str) -> Result<Record> {
-        let unreadable = |why: String| Error::Unreadable { table, row: self.row, why };
-        decode(&self.bytes).map_err(|error| unreadable(error.to_string()))
+        decode_record(table, self.row, &self.bytes)
     }
 }
 
@@ -77,8 +75,41 @@ pub struct ListOrder {
     pub descending: bool,
 }
 
-/// Lists and their indexes.
-pub trait ListRows {
+/// The stored part of a feed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FeedRange {
+    /// The oldest stored change; the next number to be given if there is none.
+    pub oldest: u64,
+    /// The last number given; 0 before the first.
+    pub last: u64,
+}
+
+impl FeedRange {
+    /// That of an app. The row that counts its changes may be lost.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn read(rows: &dyn TableRows, app: &AppId) -> Result<Self> {
+        let change = || ChangeTime::select().is("app", app);
+        let given = Feed::find(rows, app)?.map_or(0, |feed| feed.last);
+        let last = change().descending().first(rows)?.map_or(given, |change| change.seq.max(given));
+        Ok(Self { oldest: change().first(rows)?.map_or(last + 1, |change| change.seq), last })
+    }
+}
+
+/// The progress of a derived table that is being remade.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RemakingProgress {
+    /// The table.
+    pub table: &'static str,
+    /// Rows done.
+    pub done: u64,
+    /// Rows in total.
+    pub total: u64,
+}
+
+/// All rows: those of each table, lists with their indexes, and the state of the database.
+pub trait Rows: TableRows + RecordRows {
     /// How many app users lists show, of one app or of all.
     fn count_listed(&self, app: Option<&AppId>) -> Result<u64>;
 
@@ -104,30 +135,16 @@ pub trait ListRows {
         before: i64,
         limit: usize,
     ) -> Result<Vec<i64>>;
-}
-
-/// The stored part of a feed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FeedRange {
-    /// The oldest stored change; the next number to be given if there is none.
-    pub oldest: u64,
-    /// The last number given; 0 before the first.
-    pub last: u64,
-}
-
-/// The change feed.
-pub trait FeedRows {
-    /// The stored part of the feed of each app.
-    fn feed_ranges(&self, apps: &[AppId]) -> Result<Vec<FeedRange>>;
 
     /// What the numbers of all feeds count from.
     fn feed_epoch(&self) -> Result<FeedEpoch>;
+
+    /// A number that changes with every commit of another connection.
+    fn data_version(&self) -> Result<i64>;
+
+    /// The derived tables that are being remade.
+    fn remaking(&self) -> Result<Vec<RemakingProgress>>;
 }
-
-/// All rows.
-pub trait Rows: TableRows + RecordRows + ListRows + FeedRows + StatusRows {}
-
-impl<T> Rows for T where T: TableRows + RecordRows + ListRows + FeedRows + StatusRows {}
 
 /// The contents of a database.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

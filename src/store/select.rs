@@ -1,8 +1,8 @@
-//! Reads of the rows of a table.
+//! Reads of the rows of a table, and the columns that rows are made of.
 
 use std::marker::PhantomData;
 
-use super::cell::{Cell, Key, ToCell};
+use super::cell::{Cell, FromCell, Key, ToCell};
 use super::error::{Error, Result};
 use super::table::{Projection, Table};
 
@@ -32,23 +32,13 @@ pub struct Condition<'a> {
 
 impl<'a> Condition<'a> {
     /// A condition.
-    ///
-    /// # Errors
-    /// The value cannot be encoded.
-    pub fn new(column: &'static str, is: Comparison, value: &'a (impl ToCell + ?Sized)) -> Result<Self> {
-        Ok(Self { column, is, cell: value.to_cell()? })
+    pub fn new(column: &'static str, is: Comparison, value: &'a (impl ToCell + ?Sized)) -> Self {
+        Self { column, is, cell: value.to_cell() }
     }
 
-    /// A condition that borrows nothing.
-    ///
-    /// # Errors
-    /// As of [`Condition::new`].
-    pub fn owned(
-        column: &'static str,
-        is: Comparison,
-        value: &(impl ToCell + ?Sized),
-    ) -> Result<Condition<'static>> {
-        Ok(Condition { column, is, cell: value.to_cell()?.into_owned() })
+    /// The same condition without what it borrows.
+    pub fn into_owned(self) -> Condition<'static> {
+        Condition { cell: self.cell.into_owned(), ..self }
     }
 }
 
@@ -109,7 +99,7 @@ pub trait ReadRow: Sized {
     ) -> Result<Vec<Option<Self>>> {
         let (mut cells, mut found, mut count) = (Vec::new(), Vec::new(), 0);
         for key in keys {
-            key.push_to(&mut cells)?;
+            key.push_to(&mut cells);
             count += 1;
         }
         found.resize_with(count, || None);
@@ -139,7 +129,7 @@ pub trait ReadRow: Sized {
 
 /// Some rows, in the order of their keys.
 pub struct Select<'a, R> {
-    scan: Result<Scan<'a>>,
+    scan: Scan<'a>,
     row: PhantomData<R>,
 }
 
@@ -149,14 +139,11 @@ impl<'a, R: ReadRow> Select<'a, R> {
         let (conditions, after) = (Vec::new(), Vec::new());
         let of = R::PROJECTION;
         let scan = Scan { of, conditions, after, is_descending: false, limit: usize::MAX };
-        Self { scan: Ok(scan), row: PhantomData }
+        Self { scan, row: PhantomData }
     }
 
     fn with(mut self, column: &'static str, is: Comparison, value: &'a (impl ToCell + ?Sized)) -> Self {
-        self.scan = self.scan.and_then(|mut scan| {
-            scan.conditions.push(Condition::new(column, is, value)?);
-            Ok(scan)
-        });
+        self.scan.conditions.push(Condition::new(column, is, value));
         self
     }
 
@@ -182,10 +169,7 @@ impl<'a, R: ReadRow> Select<'a, R> {
 
     /// Those behind a key.
     pub fn after(mut self, key: &'a (impl Key + ?Sized)) -> Self {
-        self.scan = self.scan.and_then(|mut scan| {
-            key.push_to(&mut scan.after)?;
-            Ok(scan)
-        });
+        key.push_to(&mut self.scan.after);
         self
     }
 
@@ -199,13 +183,13 @@ impl<'a, R: ReadRow> Select<'a, R> {
 
     /// The greatest key first.
     pub fn descending(mut self) -> Self {
-        self.scan = self.scan.map(|scan| Scan { is_descending: true, ..scan });
+        self.scan.is_descending = true;
         self
     }
 
     /// At most so many.
     pub fn limit(mut self, limit: usize) -> Self {
-        self.scan = self.scan.map(|scan| Scan { limit, ..scan });
+        self.scan.limit = limit;
         self
     }
 
@@ -215,7 +199,7 @@ impl<'a, R: ReadRow> Select<'a, R> {
     /// The database cannot be read, or a row; here and below.
     pub fn read(self, rows: &dyn TableRows) -> Result<Vec<R>> {
         let mut all = Vec::new();
-        rows.scan(&self.scan?, &mut |cells| {
+        rows.scan(&self.scan, &mut |cells| {
             all.push(R::read(cells)?);
             Ok(())
         })?;
@@ -225,5 +209,75 @@ impl<'a, R: ReadRow> Select<'a, R> {
     /// Reads the first row.
     pub fn first(self, rows: &dyn TableRows) -> Result<Option<R>> {
         Ok(self.limit(1).read(rows)?.pop())
+    }
+}
+
+/// Declares which columns of a table the fields of a row are, by the names of the fields or as `field = "column"`. The
+/// last field may have fields of its own.
+macro_rules! row {
+    ($row:ty => $table:ident { $($field:ident $(= $column:literal)?),* $(,)? }) => {
+        row! { read $row => $table { $($field $(= $column)?),* } }
+        row! { write $row => $table { $($field $(= $column)?),* } }
+    };
+    (read $row:ty => $table:ident {
+        $($field:ident $(= $column:literal)?),*
+        $(; with $group:ident: $type:ident { $($member:ident),* })?
+        $(; length $length:ident = $of:literal)? $(,)?
+    }) => {
+        impl $crate::store::ReadRow for $row {
+            const PROJECTION: $crate::store::table::Projection = $crate::store::table::Projection {
+                table: &$table,
+                columns: &[$(row!(@column $field $($column)?),)* $($(stringify!($member)),*)?],
+                lengths: &[$($of)?],
+            };
+
+            fn read(cells: &[$crate::store::cell::Cell<'_>]) -> $crate::store::Result<Self> {
+                let mut row = $crate::store::select::RowCursor::new(Self::PROJECTION, cells);
+                Ok(Self {
+                    $($field: row.read_next()?,)*
+                    $($group: $type { $($member: row.read_next()?),* },)?
+                    $($length: row.read_next()?)?
+                })
+            }
+        }
+    };
+    (write $row:ty => $table:ident { $($field:ident $(= $column:literal)?),* $(,)? }) => {
+        impl $crate::store::WriteRow for $row {
+            const TABLE: &'static $crate::store::table::Table = &$table;
+            const COLUMNS: &'static [&'static str] = &[$(row!(@column $field $($column)?)),*];
+
+            fn write<'a>(&'a self, cells: &mut Vec<$crate::store::cell::Cell<'a>>) {
+                $(cells.push($crate::store::cell::ToCell::to_cell(&self.$field));)*
+            }
+        }
+    };
+    (@column $field:ident) => { stringify!($field) };
+    (@column $field:ident $column:literal) => { $column };
+}
+pub(crate) use row;
+
+/// The cells of a row, read one after the other.
+pub struct RowCursor<'r> {
+    of: Projection,
+    cells: &'r [Cell<'r>],
+    at: usize,
+}
+
+impl<'r> RowCursor<'r> {
+    /// Before the first cell.
+    pub fn new(of: Projection, cells: &'r [Cell<'r>]) -> Self {
+        Self { of, cells, at: 0 }
+    }
+
+    /// Reads the next cell.
+    ///
+    /// # Errors
+    /// It has a value of a wrong type, or a damaged one.
+    pub fn read_next<T: FromCell>(&mut self) -> Result<T> {
+        let (n, Projection { table, columns, lengths }) = (self.at, self.of);
+        self.at += 1;
+        let column = || columns.iter().chain(lengths).nth(n).copied().unwrap_or_default();
+        let cell = self.cells.get(n).unwrap_or(&Cell::Null);
+        T::from_cell(cell).map_err(|error| error.at(table.name, column()))
     }
 }

@@ -1,31 +1,28 @@
 //! A store in one SQLite file: one connection writes, one checkpoints, several read.
 
-mod answer_keys;
 mod backup;
-mod check;
+mod backup_checksum;
 mod checkpoint;
 mod clearing;
-mod compacted;
 mod connection;
 mod derived;
 mod epoch_marker;
 mod errors;
 mod file_errors;
 mod files;
-mod list_rows;
+mod health;
 mod listing;
 mod migrate;
 mod reader;
+mod restore;
 mod rows;
 mod schema;
 mod scrub;
 mod snapshot_conn;
-mod state;
+mod snapshot_copy;
 mod table_rows;
-mod tables;
-mod task;
 mod transaction;
-mod write_transaction;
+mod verify;
 
 use std::fs::File;
 use std::io::ErrorKind;
@@ -36,17 +33,13 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::{Error, Maintained, Result, Scrubbed, Store, Transaction};
 pub use super::{Hole, Lost};
-pub use backup::backup_checksum::{find_file_damage, find_file_flaw};
-pub use backup::create::backup;
-pub use backup::restore::{Restored, file_timestamp, restore};
-pub use check::checked::{Checked, ShowUser};
-pub use check::health::{Health, health, sqlite_version};
-pub use check::verify::{check, derived_faults, read_in_snapshots};
+pub use backup::backup;
+pub use backup_checksum::{Checked, ShowUser, find_file_damage, find_file_flaw};
 use checkpoint::Checkpointer;
 pub use connection::StoreOptions;
-use connection::{OLDEST_SQLITE, WORKER_WAITS, configure, keep_log_on_close};
-pub use derived::{DERIVED, DamagedTables, Derived, DerivedFault};
-pub use file_errors::{CopyError, OpenError, describe_holes};
+use connection::{OLDEST_SQLITE, WORKER_WAITS, keep_log_on_close};
+pub use derived::{DERIVED, DamagedTables, Derived};
+pub use file_errors::{CopyError, DerivedFault, OpenError, describe_holes};
 pub use files::inode::are_one_file;
 pub use files::leftovers::{Leftover, Note, find_leftovers, kept_copies, remove_leftovers};
 use files::names::with_suffix;
@@ -59,11 +52,12 @@ pub use files::open::{check_log, check_replaced};
 pub use files::output::{Output, OutputError, OutputKind, check_folder, make_folder, may_remove};
 pub use files::partial_file::{PartialFile, free_bytes};
 pub use files::presence::Presence;
+pub use health::{Health, health, sqlite_version};
 pub use reader::{SqliteReader, refuse_newer_schema};
-use state::State;
-pub use task::{FileTask, TaskStage};
-use transaction::SqliteTransaction;
-use write_transaction::WriteTransaction;
+pub use restore::{Restored, file_timestamp, restore};
+pub use snapshot_conn::{FileTask, TaskStage};
+use transaction::{SqliteTransaction, State, WriteTransaction};
+pub use verify::{check, derived_faults, read_in_snapshots};
 
 /// Interval of the worker's probes of derived tables.
 const LOOK: Duration = Duration::from_secs(5);
@@ -90,36 +84,34 @@ impl Sqlite {
         let path = canonical_database_path(named).map_err(OpenError::io(named))?;
         refuse_name_of_unfinished(&path)?;
         let options = &StoreOptions { path: path.clone(), ..options.clone() };
-        let store = |error: Error| OpenError::Store { path: path.clone(), error };
+        let (store, sql) = (OpenError::store(&path), OpenError::sql(&path));
         let lock = lock_database(&path)?;
         check_replaced(&path)?;
         refuse_second_name(&path)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let mut conn = Connection::open_with_flags(&path, flags).map_err(|error| store(error.into()))?;
+        let mut conn = Connection::open_with_flags(&path, flags).map_err(&sql)?;
         // Before the first read: a refused file keeps its log, and gets no new one.
         if with_suffix(&path, "-wal").metadata().is_ok_and(|log| log.len() > 0) {
-            keep_log_on_close(&conn).map_err(|error| store(error.into()))?;
+            keep_log_on_close(&conn).map_err(&sql)?;
         }
-        if conn.is_readonly("main").map_err(|error| store(error.into()))? {
-            return Err(OpenError::Io { path, error: ErrorKind::ReadOnlyFilesystem.into() });
+        if conn.is_readonly("main").map_err(&sql)? {
+            return Err(OpenError::Io(path.clone(), ErrorKind::ReadOnlyFilesystem.into()));
         }
-        if let Some(changes) = epoch_marker::changes_before_emptied(&conn, &lock).map_err(store)? {
-            return Err(OpenError::LogGone { path, changes });
+        if let Some(changes) = epoch_marker::changes_before_emptied(&conn, &lock).map_err(&store)? {
+            return Err(OpenError::LogGone { path: path.clone(), changes });
         }
         migrate::migrate_schema(&mut conn, &path)?;
         // Shorter than a sender's timeout, so that a foreign reader or writer costs time, not answers.
-        conn.busy_timeout(WORKER_WAITS).map_err(|error| store(error.into()))?;
-        check_after_failed_sync(&conn, &path).map_err(store)?;
-        checkpoint::watch(&mut conn).map_err(|error| store(error.into()))?;
-        let checkpointer = Checkpointer::start(options).map_err(store)?;
-        let state = State::read(&conn, options, named, &lock).map_err(store)?;
-        Ok(Self { conn, state, checkpointer, path, ended: false, _lock: lock })
+        conn.busy_timeout(WORKER_WAITS).map_err(&sql)?;
+        check_after_failed_sync(&conn, &path).map_err(&store)?;
+        checkpoint::watch(&mut conn).map_err(&sql)?;
+        let checkpointer = Checkpointer::start(options).map_err(&store)?;
+        let state = State::read(&conn, options, named, &lock).map_err(&store)?;
+        Ok(Self { conn, state, checkpointer, path: path.clone(), ended: false, _lock: lock })
     }
-}
 
-impl Sqlite {
     /// The watch on its files.
     pub fn presence(&self) -> Presence {
         self.state.presence.clone()
@@ -132,11 +124,11 @@ impl Sqlite {
 
     /// Continues to remake a derived table. Returns whether there was one.
     fn continue_remake(&mut self) -> Result<bool> {
-        let remaking = self.state.remaking;
+        let remaking = self.state.known.remaking;
         let Some(name) = derived::pending_table(remaking) else { return Ok(false) };
         let next = derived::remake_step(&mut self.conn, remaking, &mut self.state.remaking_told);
         let next = next.inspect_err(|_| self.state.damaged_tables.give_up(name))?;
-        self.state.remaking = next.unwrap_or_default();
+        self.state.known.remaking = next.unwrap_or_default();
         Ok(true)
     }
 
@@ -146,7 +138,7 @@ impl Sqlite {
             return Ok(false);
         }
         self.state.looked = Instant::now();
-        let found = derived::probe_tables(&self.conn, &self.state.known(), self.state.remaking)?;
+        let found = derived::probe_tables(&self.conn, &self.state.known, self.state.clearing.last_user())?;
         Ok(found.into_iter().fold(false, |_, name| self.state.damaged_tables.raise(name)))
     }
 }
@@ -163,7 +155,7 @@ impl Store for Sqlite {
     fn begin(&mut self) -> Result<Box<dyn Transaction + '_>> {
         self.state.presence.check_log()?;
         let txn = WriteTransaction::begin(&mut self.conn)?;
-        Ok(Box::new(SqliteTransaction::new(txn, &mut self.state)))
+        Ok(Box::new(SqliteTransaction { txn, state: &mut self.state }))
     }
 
     fn after_commit(&mut self) -> Result<()> {
@@ -191,7 +183,7 @@ impl Store for Sqlite {
         let txn = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let (scrubbed, can_write) = scrub::scrub_pages(&txn, after)?;
         txn.commit()?;
-        self.state.clean &= can_write;
+        self.state.known.is_clean &= can_write;
         Ok(scrubbed)
     }
 
@@ -211,9 +203,8 @@ impl Store for Sqlite {
     fn remake_table(&mut self, name: &str) -> Result<()> {
         if name == "counters" {
             // The store knows the counters better than the file.
-            let known = self.state.known();
             let txn = self.conn.transaction()?;
-            known.put_back(&txn)?;
+            self.state.known.put_back(&txn)?;
             txn.commit()?;
         }
         derived::make_anew(&mut self.conn, name)?;

@@ -1,7 +1,7 @@
-//! Tables, and the rows that are read from them and written to them. A store makes its statements from these declarations.
+//! Tables, and the rows that are read from them and written to them. A store makes its statements from these
+//! declarations.
 
 use super::cell::{Cell, Key};
-use super::error::Result;
 
 /// A table.
 #[derive(Debug)]
@@ -17,6 +17,8 @@ pub struct Table {
     pub number: Option<&'static str>,
     /// Other columns that identify a row. One that is put in place of another gets a new number.
     pub unique: &'static [&'static str],
+    /// What is remade if a statement on the table fails, by its name in [`super::sqlite::DERIVED`].
+    pub remade: Option<&'static str>,
 }
 
 impl Table {
@@ -26,7 +28,7 @@ impl Table {
         key: &'static [&'static str],
         columns: &'static [&'static str],
     ) -> Self {
-        Self { name, key, columns, number: None, unique: &[] }
+        Self { name, key, columns, number: None, unique: &[], remade: None }
     }
 }
 
@@ -49,10 +51,7 @@ pub trait WriteRow {
     const COLUMNS: &'static [&'static str];
 
     /// Appends the cells of the columns.
-    ///
-    /// # Errors
-    /// A value cannot be encoded.
-    fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>) -> Result<()>;
+    fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>);
 }
 
 /// Rows, or keys of rows, as they are handed to a store: of each the cells of the columns.
@@ -67,26 +66,20 @@ pub struct RowCells<'a> {
 
 impl<'a> RowCells<'a> {
     /// The cells of rows.
-    ///
-    /// # Errors
-    /// A value cannot be encoded.
-    pub fn of<R: WriteRow + 'a>(rows: impl IntoIterator<Item = &'a R>) -> Result<Self> {
+    pub fn of<R: WriteRow + 'a>(rows: impl IntoIterator<Item = &'a R>) -> Self {
         let mut cells = Vec::new();
-        rows.into_iter().try_for_each(|row| row.write(&mut cells))?;
-        Ok(Self { table: R::TABLE, columns: R::COLUMNS, cells })
+        rows.into_iter().for_each(|row| row.write(&mut cells));
+        Self { table: R::TABLE, columns: R::COLUMNS, cells }
     }
 
     /// The cells of keys.
-    ///
-    /// # Errors
-    /// A value cannot be encoded.
     pub fn of_keys<K: Key + ?Sized + 'a>(
         table: &'static Table,
         keys: impl IntoIterator<Item = &'a K>,
-    ) -> Result<Self> {
+    ) -> Self {
         let mut cells = Vec::new();
-        keys.into_iter().try_for_each(|key| key.push_to(&mut cells))?;
-        Ok(Self { table, columns: table.key, cells })
+        keys.into_iter().for_each(|key| key.push_to(&mut cells));
+        Self { table, columns: table.key, cells }
     }
 
     /// The rows, each as its cells.

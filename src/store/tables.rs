@@ -1,28 +1,27 @@
 //! The declarations of all tables whose rows the directory reads and writes.
 
 mod answers;
-mod compacted;
-mod counters;
-mod erasures;
 mod feed;
 mod journal;
+mod maintenance;
 mod quarantine;
 mod users;
 
 pub use answers::{ANSWER_SECRET, ANSWERS, AnswerSecret, AnswerText, AnswerTime, StoredAnswer};
-pub use compacted::{COMPACTED, CompactedRecord, CompactedWrite};
-pub use counters::{CLOCK, Clock, HORIZON, Horizon, Rules, UPKEEP};
-pub use erasures::{RECEIPTS, StoredReceipt, TOMBSTONES, Tombstone};
 pub use feed::{CHANGES, ChangeFields, ChangeTime, FEEDS, Feed, NewChange, StoredChange};
 pub use journal::{
     BODIES, BodySize, DamagedEntry, EntrySource, EntryTime, EntryUsers, GAPS, Gap, JOURNAL, PackedBodies,
     ReducedEntry, UsersOfEntry,
 };
+pub use maintenance::{
+    CLOCK, COMPACTED, Clock, CompactedRecord, CompactedWrite, HORIZON, Horizon, RECEIPTS, Rules,
+    StoredReceipt, TOMBSTONES, Tombstone, UPKEEP, decode_record,
+};
 pub use quarantine::{QUARANTINE, QuarantineReason, QuarantinedBody, QuarantinedSize, QuarantinedSummary};
 
 pub use users::{
     APP_USERS, IDENTIFIERS, IdentifierKind, IdentifierRow, ListRow, MOVES, Move, StoredIdentifier, UserKey,
-    UserRecord,
+    UserRecord, UserRow,
 };
 
 use super::table::Table;

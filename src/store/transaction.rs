@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use super::cell::Key;
+use super::cell::{Cell, Key, ToCell as _};
 use super::entry::Seq;
 use super::error::{Error, Result};
 use super::rows::{Rows, StoredUser};
 use super::select::Condition;
 use super::table::{RowCells, Table, WriteRow};
+use super::tables::APP_USERS;
 use crate::domain::{AppId, RecordKey};
 use crate::format::list_columns::Columns;
 
@@ -72,7 +73,7 @@ pub trait Transaction {
     fn rows(&self) -> &dyn Rows;
 
     /// Where the journal stands.
-    fn journal_state(&self) -> &JournalState;
+    fn journal_state(&self) -> JournalState;
 
     /// The last number given in the feed of an app; 0 if none was. Numbers of a feed have no gaps.
     fn last_change(&self, app: &AppId) -> u64;
@@ -139,6 +140,19 @@ pub struct UserWrite<'a> {
     pub last_seen_before: i64,
 }
 
+impl WriteRow for UserWrite<'_> {
+    const TABLE: &'static Table = &APP_USERS;
+    const COLUMNS: &'static [&'static str] =
+        &["app", "id", "rowid", "record", "listed", "last_seen", "signed_up", "flags", "words"];
+
+    fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
+        let Columns { listed, last_seen, signed_up, flags, words } = &self.columns;
+        cells.extend([self.key.0.to_cell(), self.key.1.to_cell(), self.row.to_cell()]);
+        cells.extend([self.record.to_cell(), listed.to_cell(), last_seen.to_cell()]);
+        cells.extend([signed_up.to_cell(), flags.to_cell(), words.to_cell()]);
+    }
+}
+
 /// One write. A row that is to be deleted or changed and is not there is no error.
 #[derive(Clone, Debug)]
 pub enum Write<'a> {
@@ -163,25 +177,22 @@ pub enum Write<'a> {
 
 impl Write<'static> {
     /// Puts one row; see [`Write::Put`].
-    ///
-    /// # Errors
-    /// A value cannot be encoded; here and below.
-    pub fn put(row: &impl WriteRow) -> Result<Self> {
-        Ok(Self::Put(RowCells::of([row])?.into_owned()))
+    pub fn put(row: &impl WriteRow) -> Self {
+        Self::Put(RowCells::of([row]).into_owned())
     }
 
     /// Adds one row; see [`Write::Add`].
-    pub fn add(row: &impl WriteRow) -> Result<Self> {
-        Ok(Self::Add(RowCells::of([row])?.into_owned()))
+    pub fn add(row: &impl WriteRow) -> Self {
+        Self::Add(RowCells::of([row]).into_owned())
     }
 
     /// Changes one row; see [`Write::Update`].
-    pub fn update(row: &impl WriteRow) -> Result<Self> {
-        Ok(Self::Update(RowCells::of([row])?.into_owned()))
+    pub fn update(row: &impl WriteRow) -> Self {
+        Self::Update(RowCells::of([row]).into_owned())
     }
 
     /// Deletes rows; see [`Write::Delete`].
-    pub fn delete<K: Key>(table: &'static Table, keys: &[K]) -> Result<Self> {
-        Ok(Self::Delete(RowCells::of_keys(table, keys)?.into_owned()))
+    pub fn delete<K: Key>(table: &'static Table, keys: &[K]) -> Self {
+        Self::Delete(RowCells::of_keys(table, keys).into_owned())
     }
 }

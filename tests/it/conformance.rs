@@ -20,7 +20,7 @@ use rollcall::domain::{
     AppId, ClientId, Digest, Event, Fact, Field, Mention, Observation, Reason, RecordKey, SmoochId, Stamp,
     WorkingSet,
 };
-use rollcall::store::reader::StoreReader;
+use rollcall::store::readers::StoreReader;
 use rollcall::store::rows::ContentCounts;
 use rollcall::store::sqlite::{Sqlite, SqliteReader, StoreOptions};
 use rollcall::store::{Entry, Outcome, Quarantined, Seq, Source, Store};

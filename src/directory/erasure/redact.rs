@@ -193,15 +193,15 @@ impl ErasurePass<'_> {
     }
 
     fn reduce_entry(&mut self, entry: &ReducedEntry) -> Result<()> {
-        self.writes.push(Write::update(entry)?);
+        self.writes.push(Write::update(entry));
         self.counts.journal_reduced += 1;
         Ok(())
     }
 
     /// Deletes an entry, whose number then rightly has none.
     fn delete_entry(&mut self, Entry { seq, .. }: &Entry) -> Result<()> {
-        self.writes.push(Write::add(&Gap { first: *seq, last: *seq })?);
-        self.writes.push(Write::delete(&JOURNAL, &[*seq])?);
+        self.writes.push(Write::add(&Gap { first: *seq, last: *seq }));
+        self.writes.push(Write::delete(&JOURNAL, &[*seq]));
         self.counts.journal_entries += 1;
         Ok(())
     }
@@ -211,7 +211,7 @@ impl ErasurePass<'_> {
         let before = PackedBodies::find(self.rows, &first)?.map_or(0, |packed| packed.bytes.len());
         let bytes = Packer::new()?.pack(bodies)?;
         self.bodies.journal.resize(first, before as u64, bytes.len() as u64);
-        self.writes.push(Write::put(&PackedBodies { first, dictionary: DICTIONARY, bytes })?);
+        self.writes.push(Write::put(&PackedBodies { first, dictionary: DICTIONARY, bytes }));
         Ok(())
     }
 }

@@ -1,13 +1,13 @@
 //! The rows that are rebuilt from the journal.
 
-use crate::domain::{AppId, ClientId, RecordKey, SmoochId};
+use crate::domain::{ClientId, RecordKey};
 use crate::format::list_columns::Columns;
 use crate::store::cell::{Cell, Key};
 use crate::store::error::{Error, Result};
-use crate::store::row::RowCursor;
+use crate::store::select::RowCursor;
 use crate::store::select::{ReadRow, TableRows};
-use crate::store::table::Projection;
-use crate::store::tables::{APP_USERS, IDENTIFIERS, StoredIdentifier};
+use crate::store::table::{Projection, Table};
+use crate::store::tables::{APP_USERS, IDENTIFIERS, StoredIdentifier, UserRow};
 
 /// A table that is rebuilt from the journal. A new table of the directory belongs here, or it is neither compared nor
 /// repaired.
@@ -23,12 +23,16 @@ impl RebuiltTable {
     /// All tables, in the order of their rebuild.
     pub const ALL: [Self; 2] = [Self::Users, Self::Identifiers];
 
+    fn declared(self) -> &'static Table {
+        match self {
+            Self::Users => &APP_USERS,
+            Self::Identifiers => &IDENTIFIERS,
+        }
+    }
+
     /// Its name in the database and in requests.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Users => "app_users",
-            Self::Identifiers => "identifiers",
-        }
+        self.declared().name
     }
 }
 
@@ -38,16 +42,7 @@ pub enum RowKey {
     /// Of [`RebuiltTable::Users`].
     User(RecordKey),
     /// Of [`RebuiltTable::Identifiers`].
-    Identifier {
-        /// The app.
-        app: AppId,
-        /// The stored name of the [`crate::store::tables::IdentifierKind`].
-        kind: String,
-        /// The identifier.
-        value: String,
-        /// The app user.
-        id: SmoochId,
-    },
+    Identifier(StoredIdentifier),
 }
 
 impl RowKey {
@@ -57,7 +52,7 @@ impl RowKey {
             ("app_users", [app, id]) => Some(Self::User((app.as_str().into(), id.as_str().into()))),
             ("identifiers", [app, kind, value, id]) => {
                 let (app, id) = (app.as_str().into(), id.as_str().into());
-                Some(Self::Identifier { app, kind: kind.clone(), value: value.clone(), id })
+                Some(Self::Identifier(StoredIdentifier { app, kind: kind.clone(), value: value.clone(), id }))
             }
             _ => None,
         }
@@ -67,7 +62,7 @@ impl RowKey {
     pub fn parts(&self) -> Vec<&str> {
         match self {
             Self::User((app, id)) => vec![app.as_str(), id.as_str()],
-            Self::Identifier { app, kind, value, id } => vec![app.as_str(), kind, value, id.as_str()],
+            Self::Identifier(row) => vec![row.app.as_str(), &row.kind, &row.value, row.id.as_str()],
         }
     }
 
@@ -75,7 +70,7 @@ impl RowKey {
     pub fn table(&self) -> RebuiltTable {
         match self {
             Self::User(_) => RebuiltTable::Users,
-            Self::Identifier { .. } => RebuiltTable::Identifiers,
+            Self::Identifier(_) => RebuiltTable::Identifiers,
         }
     }
 
@@ -83,14 +78,14 @@ impl RowKey {
     pub fn user(&self) -> RecordKey {
         match self {
             Self::User(key) => key.clone(),
-            Self::Identifier { app, id, .. } => (app.clone(), id.clone()),
+            Self::Identifier(row) => (row.app.clone(), row.id.clone()),
         }
     }
 
     /// The client of the row.
     pub fn client(&self) -> Option<ClientId> {
         match self {
-            Self::Identifier { kind, value, .. } if kind != "userId" => Some(value.as_str().into()),
+            Self::Identifier(row) if row.kind != "userId" => Some(row.value.as_str().into()),
             _ => None,
         }
     }
@@ -126,44 +121,29 @@ pub struct RebuiltRow {
 }
 
 impl Key for RowKey {
-    fn push_to<'a>(&'a self, cells: &mut Vec<Cell<'a>>) -> Result<()> {
+    fn push_to<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
         cells.extend(self.parts().into_iter().map(|part| Cell::Text(part.into())));
-        Ok(())
     }
 }
 
-/// The row of an app user.
+/// The row of an app user, perhaps a damaged one.
 struct RebuiltUser(RebuiltRow);
 
 impl ReadRow for RebuiltUser {
-    const PROJECTION: Projection = Projection {
-        table: &APP_USERS,
-        columns: &["app", "id", "record", "listed", "last_seen", "signed_up", "flags", "words"],
-        lengths: &[],
-    };
+    const PROJECTION: Projection = UserRow::PROJECTION;
 
     fn read(cells: &[Cell<'_>]) -> Result<Self> {
         let mut row = RowCursor::new(Self::PROJECTION, cells);
-        let key = RowKey::User((row.read_next()?, row.read_next()?));
-        let mut user = || {
-            let record = row.read_next()?;
-            let columns = Columns {
-                listed: row.read_next()?,
-                last_seen: row.read_next()?,
-                signed_up: row.read_next()?,
-                flags: row.read_next()?,
-                words: row.read_next()?,
-            };
-            Ok::<_, Error>(StoredUser { record, columns })
-        };
-        let content = user().map_or(RowContent::Damaged, RowContent::User);
-        Ok(Self(RebuiltRow { key, content: Some(content) }))
+        let (_, key): (i64, _) = (row.read_next()?, RowKey::User((row.read_next()?, row.read_next()?)));
+        let user = UserRow::read(cells)
+            .map(|UserRow { record, columns, .. }| RowContent::User(StoredUser { record, columns }));
+        Ok(Self(RebuiltRow { key, content: Some(user.unwrap_or(RowContent::Damaged)) }))
     }
 }
 
 impl From<StoredIdentifier> for RebuiltRow {
-    fn from(StoredIdentifier { app, kind, value, id }: StoredIdentifier) -> Self {
-        Self { key: RowKey::Identifier { app, kind, value, id }, content: Some(RowContent::Identifier) }
+    fn from(row: StoredIdentifier) -> Self {
+        Self { key: RowKey::Identifier(row), content: Some(RowContent::Identifier) }
     }
 }
 
@@ -194,11 +174,7 @@ impl RebuiltTable {
 
     /// The number of rows.
     pub fn count(self, rows: &dyn TableRows) -> Result<u64> {
-        let table = match self {
-            Self::Users => &APP_USERS,
-            Self::Identifiers => &IDENTIFIERS,
-        };
-        match rows.count(table, None) {
+        match rows.count(self.declared(), None) {
             Err(Error::Derived { .. } | Error::Damaged(_)) => Ok(0),
             count => Ok(count?.0),
         }

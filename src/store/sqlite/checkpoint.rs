@@ -10,10 +10,11 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use rusqlite::Connection;
 use rusqlite::hooks::Wal;
-use rusqlite::{Connection, OpenFlags};
 
-use super::{Error, Result, StoreOptions, WORKER_WAITS, configure};
+use super::connection::{StoreOptions, WORKER_WAITS, connect, query_one};
+use super::{Error, Result};
 
 const ROUNDS: usize = 5;
 /// Few enough pages to copy between two batches unnoticed.
@@ -65,11 +66,9 @@ struct CheckpointState {
 
 impl Checkpointer {
     pub(super) fn start(options: &StoreOptions) -> Result<Self> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let conn = Connection::open_with_flags(&options.path, flags)?;
-        configure(&conn)?;
+        let conn = connect(&options.path)?;
         conn.execute_batch("PRAGMA wal_autocheckpoint = 0; PRAGMA synchronous = FULL")?;
-        let page: i64 = conn.query_row("PRAGMA page_size", [], |row| row.get(0))?;
+        let page: i64 = query_one(&conn, "PRAGMA page_size", [])?;
         let page = u64::try_from(page).unwrap_or(4096).max(1);
         let (wake, woken) = async_channel::bounded(1);
         let shared = Arc::new(CheckpointState::default());
@@ -133,7 +132,7 @@ impl Checkpointer {
         }
         // Does not wait for long reads.
         conn.busy_timeout(READERS_TAKE)?;
-        let busy = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+        let busy: rusqlite::Result<i64> = query_one(conn, "PRAGMA wal_checkpoint(TRUNCATE)", []);
         conn.busy_timeout(WORKER_WAITS)?;
         let empty = busy? == 0;
         self.emptying.set(false);
@@ -174,7 +173,7 @@ fn round_after_round(conn: &Connection, shared: &CheckpointState) {
 /// WAL is only copied: emptying it would break the replica, and Litestream would have to make a new one.
 pub(super) fn finish(conn: &Connection) -> Result<bool> {
     let tables = "SELECT count(*) FROM sqlite_schema WHERE name = '_litestream_seq'";
-    let alone = conn.query_row(tables, [], |row| row.get::<_, i64>(0))? == 0;
+    let alone = query_one::<i64>(conn, tables, [])? == 0;
     checkpoint(conn, if alone { "TRUNCATE" } else { "PASSIVE" })?;
     Ok(alone)
 }

@@ -10,9 +10,11 @@ use std::collections::BTreeSet;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Result;
-use super::derived::{derived_error, require_row};
+use super::connection::{execute, query_one};
+use super::derived::{derived_error, last_user_row, require_row};
 use super::listing::Outdated;
-use crate::domain::AppId;
+use super::table_rows::read_rows;
+use crate::store::tables::Move;
 
 /// The most that wait before they go; fewer where there are few app users.
 const MOST: i64 = 64 << 10;
@@ -54,13 +56,14 @@ pub(super) struct Done {
     again: i64,
     last: i64,
     oldest: i64,
-    noted: i64,
+    /// The last move of which none waits or goes, as the file has it.
+    pub(super) noted: i64,
     users: i64,
 }
 
 impl Clearing {
     pub(super) fn read(conn: &Connection) -> Result<Self> {
-        let number = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0));
+        let number = |sql: &str| query_one::<i64>(conn, sql, []);
         let cleared = number("SELECT cleared FROM upkeep")?;
         let last = last_move(conn)?;
         Ok(Self {
@@ -69,14 +72,9 @@ impl Clearing {
             again: (cleared, last),
             last,
             oldest: number("SELECT coalesce(min(n), 1) FROM moves")?,
-            users: number("SELECT coalesce(max(rowid), 0) FROM app_users")?,
+            users: last_user_row(conn)?,
             ..Self::default()
         })
-    }
-
-    /// The last move of which none waits or goes, as the file has it.
-    pub(super) fn noted(&self) -> i64 {
-        self.noted
     }
 
     /// The last row of `app_users` that was written.
@@ -90,17 +88,10 @@ impl Clearing {
         if after >= last {
             return Ok((Vec::new(), after));
         }
-        let sql = "SELECT app, before, user, n FROM moves WHERE n > ?1 AND n <= ?2 AND sort = 'lastSeen'
-                   ORDER BY n LIMIT ?3";
-        let mut select = conn.prepare_cached(sql)?;
-        let mut to = last;
-        let rows = select.query_map(params![after, last, AGAIN], |row| {
-            to = row.get(3)?;
-            Ok((AppId::from(row.get_ref(0)?.as_str()?), row.get(1)?, row.get(2)?))
-        });
-        let rows: Vec<Outdated> = rows?.collect::<rusqlite::Result<_>>()?;
-        let all = (rows.len() as i64) < AGAIN;
-        Ok((rows, if all { last } else { to }))
+        let rest = "WHERE n > ?1 AND n <= ?2 AND sort = 'lastSeen' ORDER BY n LIMIT ?3";
+        let moves: Vec<Move> = read_rows(conn, rest, [after, last, AGAIN])?;
+        let to = if (moves.len() as i64) < AGAIN { last } else { moves.last().map_or(last, |last| last.n) };
+        Ok((moves.into_iter().map(|moved| (moved.app, moved.before, moved.row)).collect(), to))
     }
 
     /// What a batch does for it, after it has written its app users and left these rows outdated.
@@ -114,13 +105,11 @@ impl Clearing {
         let mut oldest = self.oldest;
         let needless = (self.cleared + 1).min(last - KEPT).min(oldest + few as i64);
         if needless > oldest {
-            let mut trim = conn.prepare_cached("DELETE FROM moves WHERE n < ?1")?;
-            trim.execute([needless])?;
+            execute(conn, "DELETE FROM moves WHERE n < ?1", [needless])?;
             oldest = needless;
         }
         if self.cleared > self.noted {
-            let mut note = conn.prepare_cached("UPDATE upkeep SET cleared = ?1")?;
-            require_row(note.execute([self.cleared])?)?;
+            require_row(execute(conn, "UPDATE upkeep SET cleared = ?1", [self.cleared])?)?;
         }
         let (noted, users) = (self.cleared, last_user.max(self.users));
         Ok(Done { waiting, gone, again, last, oldest, noted, users })
@@ -164,7 +153,5 @@ fn clear(conn: &Connection, gone: &[Outdated]) -> Result<()> {
 }
 
 fn last_move(conn: &Connection) -> Result<i64> {
-    let mut select = conn.prepare_cached("SELECT max(n) FROM moves").map_err(derived_error("moves"))?;
-    let last: Option<i64> = select.query_row([], |row| row.get(0)).map_err(derived_error("moves"))?;
-    Ok(last.unwrap_or(0))
+    query_one(conn, "SELECT coalesce(max(n), 0) FROM moves", []).map_err(derived_error("moves"))
 }

@@ -1,16 +1,20 @@
 //! Options and settings of connections.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::Connection;
 use rusqlite::config::DbConfig;
+use rusqlite::types::FromSql;
+use rusqlite::{Connection, OpenFlags, Params};
 
 /// Older versions can corrupt a WAL that two connections checkpoint at once.
 pub(super) const OLDEST_SQLITE: i32 = 3_051_003;
 
 /// How long the worker waits for a lock of another process.
 pub(super) const WORKER_WAITS: Duration = Duration::from_secs(3);
+
+/// The cache of a connection, in KiB.
+pub(super) const CACHE_KIB: i64 = 16 << 10;
 
 /// Options of a store.
 #[derive(Clone, Debug)]
@@ -34,6 +38,37 @@ pub(super) fn configure(conn: &Connection) -> rusqlite::Result<()> {
     keep_log_on_close(conn)?;
     conn.execute_batch(
         "PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;
-         PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384;",
-    )
+         PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY;",
+    )?;
+    conn.pragma_update(None, "cache_size", -CACHE_KIB)
+}
+
+/// Opens an existing database.
+pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(path, flags)?;
+    configure(&conn)?;
+    Ok(conn)
+}
+
+/// Opens an existing database, to read it with a cache of so many KiB.
+pub(super) fn connect_reader(path: &Path, cache: i64) -> rusqlite::Result<Connection> {
+    let conn = connect(path)?;
+    conn.pragma_update(None, "cache_size", -cache)?;
+    conn.pragma_update(None, "query_only", true)?;
+    Ok(conn)
+}
+
+/// The value that a query returns.
+pub(super) fn query_one<T: FromSql>(
+    conn: &Connection,
+    sql: &str,
+    params: impl Params,
+) -> rusqlite::Result<T> {
+    conn.prepare_cached(sql)?.query_row(params, |row| row.get(0))
+}
+
+/// Runs a statement. Returns the number of changed rows.
+pub(super) fn execute(conn: &Connection, sql: &str, params: impl Params) -> rusqlite::Result<usize> {
+    conn.prepare_cached(sql)?.execute(params)
 }

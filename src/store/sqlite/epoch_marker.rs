@@ -13,8 +13,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::backup::backup_checksum;
 use super::{Error, Result};
+use crate::store::sqlite::backup_checksum;
 use crate::store::{Epoch, FeedEpoch};
 
 /// The first bytes of a marker.
@@ -27,11 +27,7 @@ const DIGITS: usize = 20;
 const REPLACED: &[u8] = b"rollcall feed epoch void: the database was replaced\n";
 
 /// The marker in the lock file of an open database.
-pub(super) struct EpochMarker {
-    /// The epoch of the database when it was opened.
-    epoch: FeedEpoch,
-    count: Arc<ChangeCount>,
-}
+pub(super) struct EpochMarker(Arc<ChangeCount>);
 
 /// The count in a marker. A read that returns a change's number writes the count first. A commit does not: that
 /// would cost a lone webhook 2 % more processor time.
@@ -88,8 +84,8 @@ impl EpochMarker {
             }
             _ => false,
         };
-        let now = match is.filter(|_| is_same) {
-            Some(is) => is,
+        let epoch = match is.filter(|_| is_same) {
+            Some(is) => is.epoch,
             None => {
                 void_marker(&file).map_err(unavailable)?;
                 if is.is_none() && found != MarkerText::Nothing {
@@ -98,43 +94,37 @@ impl EpochMarker {
                 let is_first = is.is_none() && found == MarkerText::Nothing && !is_backup;
                 let epoch = set_new_epoch(conn, is_first)?;
                 tracing::info!(%epoch, path = %path.display(), "the change feed has a new epoch");
-                FeedEpoch { epoch, is_first }
+                epoch
             }
         };
-        let epoch = now.epoch;
         let head = format!("{HEAD}{epoch}{MIDDLE}");
         let text = format!("{head}{changes:0DIGITS$}\n");
         file.write_all_at(text.as_bytes(), 0)
             .and_then(|()| file.set_len(text.len() as u64))
             .map_err(unavailable)?;
         let (at, changes, written) = (head.len() as u64, AtomicU64::new(changes), Mutex::new(changes));
-        Ok(Self { epoch: now, count: Arc::new(ChangeCount { file, at, changes, written }) })
-    }
-
-    /// The epoch of the open database.
-    pub(super) fn epoch(&self) -> FeedEpoch {
-        self.epoch
+        Ok(Self(Arc::new(ChangeCount { file, at, changes, written })))
     }
 
     /// The count, for the thread that writes it.
     pub(super) fn count(&self) -> Arc<ChangeCount> {
-        self.count.clone()
+        self.0.clone()
     }
 
     /// Counts changes before their commit, so that every change that a read finds is counted.
     pub(super) fn add(&self, changes: u64) {
-        self.count.changes.fetch_add(changes, Ordering::AcqRel);
+        self.0.changes.fetch_add(changes, Ordering::AcqRel);
     }
 
     /// Subtracts changes that were not committed.
     pub(super) fn take_back(&self, changes: u64) {
-        self.count.changes.fetch_sub(changes, Ordering::AcqRel);
+        self.0.changes.fetch_sub(changes, Ordering::AcqRel);
     }
 }
 
 impl Drop for EpochMarker {
     fn drop(&mut self) {
-        self.count.write();
+        self.0.write();
     }
 }
 
@@ -181,7 +171,7 @@ fn read_mark(file: &File) -> std::io::Result<MarkerText> {
 }
 
 /// The epoch in a database; `None` before it was first opened, or if it is unreadable.
-fn find_epoch(conn: &Connection) -> Result<Option<FeedEpoch>> {
+pub(super) fn find_epoch(conn: &Connection) -> Result<Option<FeedEpoch>> {
     let mut select = conn.prepare_cached("SELECT epoch, is_first FROM epochs")?;
     let row = select.query_row([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)? != 0)));
     let row = row.optional()?;

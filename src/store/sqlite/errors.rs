@@ -3,7 +3,8 @@
 use rusqlite::types::FromSqlError;
 use rusqlite::{ErrorCode, ffi};
 
-use super::{Error, tables};
+use super::Error;
+use super::derived::missing_table_error;
 
 /// An index lacks a row of its table.
 const SQLITE_CORRUPT_INDEX: i32 = ffi::SQLITE_CORRUPT | (3 << 8);
@@ -16,7 +17,7 @@ impl From<rusqlite::Error> for Error {
             return Self::Derived { name: "counters", why: "a required row is missing".to_owned() };
         }
         if error.sqlite_error_code() == Some(ErrorCode::Unknown)
-            && let Some(missing) = tables::missing_table_error(&text)
+            && let Some(missing) = missing_table_error(&text)
         {
             return missing;
         }

@@ -3,7 +3,6 @@
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use super::derived::DerivedFault;
 use super::files::output::OutputError;
 use crate::store::{Error, Hole, explain};
 
@@ -19,17 +18,12 @@ pub enum OpenError {
          name, found by `find -samefile`, or copy the file and use the copy"
     )]
     SecondName(PathBuf),
-    /// There is a log without its database.
+    /// There is a log, or the marker of a service that lost the database, without its database.
     #[error(
-        "{path} is missing or empty, and {beside} says that it was in use: put it back, or run `rollcall restore \
-         --replace BACKUP`, which keeps the log aside; to begin an empty directory, move {beside} away"
+        "{0} is missing or empty, and {1} says that it was in use: put it back, or run `rollcall restore \
+         --replace BACKUP`, which keeps the log aside; to begin an empty directory, move {1} away"
     )]
-    LogAlone {
-        /// The database.
-        path: PathBuf,
-        /// The log, or the marker of a service that lost the database.
-        beside: PathBuf,
-    },
+    LogAlone(PathBuf, PathBuf),
     /// All data was in the log, which is missing.
     #[error(
         "{path} is empty, but its feeds had {changes} changes: its log is missing or was emptied. Put the log back, or run \
@@ -43,26 +37,16 @@ pub enum OpenError {
     },
     /// The file was put in place of the database that the log belongs to.
     #[error(
-        "{path} was put in the place of another database, whose log {beside} is: put that back, or run `rollcall \
-         restore --replace BACKUP`, which keeps both aside; to use the file as it is, move {beside} away"
+        "{0} was put in the place of another database, whose log {1} is: put that back, or run `rollcall \
+         restore --replace BACKUP`, which keeps both aside; to use the file as it is, move {1} away"
     )]
-    LogOfAnother {
-        /// The file.
-        path: PathBuf,
-        /// The log.
-        beside: PathBuf,
-    },
+    LogOfAnother(PathBuf, PathBuf),
     /// Its folder does not exist.
     #[error("{0}: there is no folder for it (store.url): make it, or correct store.url")]
     NoFolder(PathBuf),
     /// The folder is not writable.
-    #[error("{path}: this user cannot write there ({error}): correct the rights of the folder, or store.url")]
-    NotWritable {
-        /// The file.
-        path: PathBuf,
-        /// The system's error.
-        error: io::Error,
-    },
+    #[error("{0}: this user cannot write there ({1}): correct the rights of the folder, or store.url")]
+    NotWritable(PathBuf, io::Error),
     /// The schema is newer than this program.
     #[error(
         "{path} has schema {found}, this program knows up to {known}: run the newer program; nothing was changed"
@@ -101,29 +85,27 @@ pub enum OpenError {
     #[error("schema migration aborted: cannot back up the database first: {0}")]
     Upgrade(Box<CopyError>),
     /// The file or its folder cannot be used.
-    #[error("{path}: {}", explain(error))]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// The system's error.
-        error: io::Error,
-    },
+    #[error("{0}: {why}", why = explain(.1))]
+    Io(PathBuf, io::Error),
     /// SQLite cannot use the file.
-    #[error("{path}: {error}")]
-    Store {
-        /// The file.
-        path: PathBuf,
-        /// The error of the store.
-        error: Error,
-    },
+    #[error("{0}: {1}")]
+    Store(PathBuf, Error),
 }
 
 impl OpenError {
     pub(crate) fn io(path: &Path) -> impl Fn(io::Error) -> Self {
         move |error| match error.kind() {
-            ErrorKind::PermissionDenied => Self::NotWritable { path: path.to_owned(), error },
-            _ => Self::Io { path: path.to_owned(), error },
+            ErrorKind::PermissionDenied => Self::NotWritable(path.to_owned(), error),
+            _ => Self::Io(path.to_owned(), error),
         }
+    }
+
+    pub(crate) fn store(path: &Path) -> impl Fn(Error) -> Self {
+        move |error| Self::Store(path.to_owned(), error)
+    }
+
+    pub(crate) fn sql(path: &Path) -> impl Fn(rusqlite::Error) -> Self {
+        move |error| Self::Store(path.to_owned(), error.into())
     }
 }
 
@@ -143,21 +125,11 @@ pub enum CopyError {
     #[error(transparent)]
     Open(#[from] OpenError),
     /// The system's error.
-    #[error("{path}: {}", explain(error))]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// The error.
-        error: std::io::Error,
-    },
+    #[error("{0}: {why}", why = explain(.1))]
+    Io(PathBuf, io::Error),
     /// SQLite cannot use the file.
-    #[error("{path}: {error}")]
-    Store {
-        /// The file.
-        path: PathBuf,
-        /// The error of the store.
-        error: Error,
-    },
+    #[error("{0}: {1}")]
+    Store(PathBuf, Error),
     /// The disk has too little room.
     #[error("{path}: {needed} bytes are needed, and the disk has {free}")]
     NoRoom {
@@ -169,21 +141,11 @@ pub enum CopyError {
         free: u64,
     },
     /// The file is damaged.
-    #[error("{path} is damaged: {what}")]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// The damage.
-        what: String,
-    },
+    #[error("{0} is damaged: {1}")]
+    Damaged(PathBuf, String),
     /// Every page is whole, but a derived table does not match its source.
-    #[error("{path}: {}; `rollcall rebuild` remakes it while the service runs", describe_faults(faults))]
-    Derived {
-        /// The file.
-        path: PathBuf,
-        /// The damaged tables.
-        faults: Vec<DerivedFault>,
-    },
+    #[error("{0}: {what}; `rollcall rebuild` remakes it while the service runs", what = describe_faults(.1))]
+    Derived(PathBuf, Vec<DerivedFault>),
     /// Every page is whole, but the journal has holes. Derived tables may be damaged as well.
     #[error(
         "{path}: {}; what came of that is still in the directory, and `rollcall rebuild` keeps it; only a backup made \
@@ -208,6 +170,15 @@ pub enum CopyError {
     /// The task was stopped.
     #[error("stopped before the end")]
     Stopped,
+}
+
+/// A damaged derived table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DerivedFault {
+    /// The table, by its [`super::Derived::name`].
+    pub name: &'static str,
+    /// The fault, without values of any row.
+    pub what: String,
 }
 
 /// Holes that one message lists.
@@ -237,23 +208,21 @@ fn describe_faults(faults: &[DerivedFault]) -> String {
 
 impl CopyError {
     pub(crate) fn io(path: &Path) -> impl Fn(std::io::Error) -> Self {
-        move |error| Self::Io { path: path.to_owned(), error }
+        move |error| Self::Io(path.to_owned(), error)
     }
 
     pub(crate) fn store(path: &Path) -> impl Fn(Error) -> Self {
         move |error| match error {
-            Error::Damaged(what) => Self::Damaged { path: path.to_owned(), what },
+            Error::Damaged(what) => Self::Damaged(path.to_owned(), what),
             error @ Error::Unreadable { table: "app_users", .. } => {
                 let faults = vec![DerivedFault { name: "records", what: error.to_string() }];
-                Self::Derived { path: path.to_owned(), faults }
+                Self::Derived(path.to_owned(), faults)
             }
-            error @ Error::Unreadable { .. } => {
-                Self::Damaged { path: path.to_owned(), what: error.to_string() }
-            }
+            error @ Error::Unreadable { .. } => Self::Damaged(path.to_owned(), error.to_string()),
             Error::Derived { name, why } => {
-                Self::Derived { path: path.to_owned(), faults: vec![DerivedFault { name, what: why }] }
+                Self::Derived(path.to_owned(), vec![DerivedFault { name, what: why }])
             }
-            error => Self::Store { path: path.to_owned(), error },
+            error => Self::Store(path.to_owned(), error),
         }
     }
 

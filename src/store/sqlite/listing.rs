@@ -1,13 +1,15 @@
 //! The rows of app users, and in step with them everything that lists and searches are read from.
 
-use rusqlite::{CachedStatement, Connection, OptionalExtension, ToSql, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
+use super::connection::execute;
 use super::derived::{Remaking, derived_error};
+use super::table_rows::{insert_into, run};
 use super::{Error, Result};
 use crate::domain::{AppId, RecordKey};
 use crate::format::list_columns::Columns;
-use crate::store::UserWrite;
 use crate::store::rows::StoredUser;
+use crate::store::{RowCells, UserWrite};
 
 /// A row of `seen` that is not the app user's any more: its app, its `last_seen`, the app user's rowid.
 pub(super) type Outdated = (AppId, i64, i64);
@@ -42,19 +44,45 @@ impl<'c, 'w> Listing<'c, 'w> {
 
     /// Adds a row; gives its number.
     pub(super) fn add(&mut self, user: &'w UserWrite<'_>) -> Result<i64> {
-        let Columns { listed, last_seen, signed_up, flags, ref words } = user.columns;
-        let words = words.as_deref().unwrap_or_default();
-        let sql = "INSERT INTO app_users (app, id, listed, record, last_seen, signed_up, flags, words)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-        let (app, id) = (user.key.0.as_str(), user.key.1.as_str());
-        let row = params![app, id, listed, user.record, last_seen, signed_up, flags, words];
-        self.prepare(sql)?.execute(row)?;
-        let rowid = self.conn.last_insert_rowid();
-        if listed {
-            self.seen(user.key, last_seen, rowid)?;
-        }
-        self.reword(rowid, String::new(), words);
+        let rowid = self.insert(user)?;
+        self.reword(rowid, String::new(), user.columns.words.as_deref().unwrap_or_default());
         Ok(rowid)
+    }
+
+    fn insert(&self, user: &UserWrite<'_>) -> Result<i64> {
+        let rows = RowCells::of([user]);
+        run(self.conn, &rows, &insert_into(&rows, "INSERT"), Error::from)?;
+        let rowid = self.conn.last_insert_rowid();
+        if user.columns.listed {
+            self.seen(user.key, user.columns.last_seen, rowid)?;
+        }
+        Ok(rowid)
+    }
+
+    /// Puts a row in place of the stored one, or deletes that.
+    pub(super) fn replace(&mut self, key: &RecordKey, user: Option<&'w StoredUser>) -> Result<()> {
+        let sql = "DELETE FROM app_users WHERE app = ?1 AND id = ?2 RETURNING rowid, coalesce(words, ''), last_seen";
+        let (app, id) = (key.0.as_str(), key.1.as_str());
+        let before = self
+            .prepare(sql)?
+            .query_row([app, id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .optional()?;
+        let before: Option<(i64, String, i64)> = before;
+        if let Some((.., last_seen)) = &before {
+            // No move tells of it, so it would stay.
+            let sql = "DELETE FROM seen WHERE app = ?1 AND last_seen = ?2 AND id = ?3";
+            execute(self.conn, sql, params![app, last_seen, id]).map_err(derived_error("seen"))?;
+        }
+        let (mut row, words) = before.map_or_else(Default::default, |(row, words, _)| (Some(row), words));
+        if let Some(StoredUser { record, columns }) = user {
+            let (record, columns) = (record.clone(), columns.clone());
+            row = Some(self.insert(&UserWrite { key, row, record, columns, last_seen_before: 0 })?);
+        }
+        if let Some(row) = row {
+            let now = user.and_then(|user| user.columns.words.as_deref());
+            self.reword(row, words, now.unwrap_or_default());
+        }
+        Ok(())
     }
 
     /// Changes a row.
@@ -63,7 +91,7 @@ impl<'c, 'w> Listing<'c, 'w> {
         if columns.words.is_none() {
             let sql = "UPDATE app_users SET record = ?2, last_seen = ?3, flags = ?4 WHERE rowid = ?1";
             let row = params![rowid, user.record, columns.last_seen, columns.flags];
-            there(self.prepare(sql)?.execute(row)? > 0)?;
+            there(execute(self.conn, sql, row)? > 0)?;
             return self.moved(user.key, rowid, "lastSeen", user.last_seen_before, Some(columns.last_seen));
         }
         let before = self.before(rowid)?;
@@ -86,11 +114,11 @@ impl<'c, 'w> Listing<'c, 'w> {
         let (key, words) = (user.key, words.as_deref().unwrap_or_default());
         let sql = "UPDATE app_users SET record = ?2, last_seen = ?3, flags = ?4, words = ?5
                    WHERE rowid = ?1";
-        self.prepare(sql)?.execute(params![rowid, user.record, last_seen, flags, words])?;
+        execute(self.conn, sql, params![rowid, user.record, last_seen, flags, words])?;
         // To name a column of an index, changed or not, costs a random page.
         if (before.listed, before.signed_up) != (listed, signed_up) {
             let sql = "UPDATE app_users SET listed = ?2, signed_up = ?3 WHERE rowid = ?1";
-            self.prepare(sql)?.execute(params![rowid, listed, signed_up])?;
+            execute(self.conn, sql, params![rowid, listed, signed_up])?;
         }
         if before.listed {
             self.moved(key, rowid, "lastSeen", before.last_seen, listed.then_some(last_seen))?;
@@ -104,13 +132,9 @@ impl<'c, 'w> Listing<'c, 'w> {
 
     fn seen(&self, key: &RecordKey, last_seen: i64, rowid: i64) -> Result<()> {
         // It may be there still from the last time it had this place.
-        let sql = "INSERT OR IGNORE INTO seen (app, last_seen, id, user) VALUES (?1, ?2, ?3, ?4)";
+        let sql = "INSERT OR REPLACE INTO seen (app, last_seen, id, user) VALUES (?1, ?2, ?3, ?4)";
         let row = params![key.0.as_str(), last_seen, key.1.as_str(), rowid];
-        self.conn
-            .prepare_cached(sql)
-            .and_then(|mut insert| insert.execute(row))
-            .map_err(derived_error("seen"))?;
-        Ok(())
+        execute(self.conn, sql, row).map(drop).map_err(derived_error("seen"))
     }
 
     /// Notes the place that an app user had in an order and the one it has now; none if it is not listed.
@@ -131,11 +155,7 @@ impl<'c, 'w> Listing<'c, 'w> {
         }
         let sql = "INSERT INTO moves (sort, app, id, user, before, now) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
         let row = params![sort, key.0.as_str(), key.1.as_str(), rowid, before, now];
-        self.conn
-            .prepare_cached(sql)
-            .and_then(|mut insert| insert.execute(row))
-            .map_err(derived_error("moves"))?;
-        Ok(())
+        execute(self.conn, sql, row).map(drop).map_err(derived_error("moves"))
     }
 
     fn reword(&mut self, rowid: i64, before: String, now: &'w str) {
@@ -147,20 +167,24 @@ impl<'c, 'w> Listing<'c, 'w> {
 
     /// Brings the index of words in step; gives the rows of `seen` that are outdated.
     pub(super) fn finish(self) -> Result<Vec<Outdated>> {
-        if self.reworded.is_empty() {
-            return Ok(self.outdated);
-        }
-        let prepare = |sql: &str| self.conn.prepare_cached(sql).map_err(derived_error("search"));
-        let mut forget = prepare("INSERT INTO search (search, rowid, words) VALUES ('delete', ?1, ?2)")?;
-        let mut learn = prepare("INSERT INTO search (rowid, words) VALUES (?1, ?2)")?;
-        for (rowid, before, now) in &self.reworded {
-            if !before.is_empty() {
-                forget.execute(params![rowid, before]).map_err(derived_error("search"))?;
+        let index = || -> rusqlite::Result<()> {
+            if self.reworded.is_empty() {
+                return Ok(());
             }
-            if !now.is_empty() {
-                learn.execute(params![rowid, now]).map_err(derived_error("search"))?;
+            let sql = "INSERT INTO search (search, rowid, words) VALUES ('delete', ?1, ?2)";
+            let mut forget = self.conn.prepare_cached(sql)?;
+            let mut learn = self.conn.prepare_cached("INSERT INTO search (rowid, words) VALUES (?1, ?2)")?;
+            for (rowid, before, now) in &self.reworded {
+                if !before.is_empty() {
+                    forget.execute(params![rowid, before])?;
+                }
+                if !now.is_empty() {
+                    learn.execute(params![rowid, now])?;
+                }
             }
-        }
+            Ok(())
+        };
+        index().map_err(derived_error("search"))?;
         Ok(self.outdated)
     }
 }
@@ -169,51 +193,4 @@ impl<'c, 'w> Listing<'c, 'w> {
 fn there(is_there: bool) -> Result<()> {
     let lost = || Error::Derived { name: "records", why: "a row of app_users is lost".to_owned() };
     is_there.then_some(()).ok_or_else(lost)
-}
-
-/// Puts the row of an app user in place of the stored one, or deletes that.
-pub(super) fn put(
-    conn: &Connection,
-    remaking: Remaking,
-    (app, id): &RecordKey,
-    user: Option<&StoredUser>,
-) -> Result<()> {
-    let (app, id) = (app.as_str(), id.as_str());
-    let run = |name: &'static str, sql: &str, row: &[&dyn ToSql]| {
-        conn.prepare_cached(sql)
-            .and_then(|mut statement| statement.execute(row))
-            .map(drop)
-            .map_err(derived_error(name))
-    };
-    let sql =
-        "DELETE FROM app_users WHERE app = ?1 AND id = ?2 RETURNING rowid, coalesce(words, ''), last_seen";
-    let mut delete = conn.prepare_cached(sql)?;
-    let before = delete.query_row([app, id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
-    let before: Option<(i64, String, i64)> = before.optional()?;
-    if let Some((rowid, words, last_seen)) = &before {
-        if !words.is_empty() && remaking.has_words_of(*rowid) {
-            let sql = "INSERT INTO search (search, rowid, words) VALUES ('delete', ?1, ?2)";
-            run("search", sql, &[rowid, words])?;
-        }
-        // No move tells of it, so it would stay.
-        let sql = "DELETE FROM seen WHERE app = ?1 AND last_seen = ?2 AND id = ?3";
-        run("seen", sql, &[&app, last_seen, &id])?;
-    }
-    let Some(StoredUser { record, columns }) = user else { return Ok(()) };
-    let Columns { listed, last_seen, signed_up, flags, words } = columns;
-    let sql = "INSERT INTO app_users (rowid, app, id, listed, record, last_seen, signed_up, flags, words)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
-    let rowid = before.map(|(rowid, ..)| rowid);
-    let row = params![rowid, app, id, listed, record, last_seen, signed_up, flags, words];
-    conn.prepare_cached(sql)?.execute(row)?;
-    let rowid = conn.last_insert_rowid();
-    let sql = "INSERT OR REPLACE INTO seen SELECT app, last_seen, id, rowid FROM app_users
-                   WHERE rowid = ?1 AND listed";
-    run("seen", sql, &[&rowid])?;
-    if !remaking.has_words_of(rowid) {
-        return Ok(());
-    }
-    let sql = "INSERT INTO search (rowid, words) SELECT rowid, words FROM app_users
-                   WHERE rowid = ?1 AND words <> ''";
-    run("search", sql, &[&rowid])
 }

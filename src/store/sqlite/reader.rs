@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 
+use super::connection::{connect_reader, execute};
 use super::derived::DamagedTables;
 use super::{Error, OpenError, Result, schema};
-use crate::store::reader::StoreReader;
 use crate::store::readers::StopSignal;
+use crate::store::readers::StoreReader;
 use crate::store::rows::Rows;
 
 /// Pages that a reader keeps, in KiB: the upper pages of the trees of a million app users, and as many again
@@ -34,16 +35,7 @@ impl SqliteReader {
     /// # Errors
     /// Its schema is newer or older than the one of this program, it is none of ours, or it cannot be read.
     pub fn open(path: &Path) -> std::result::Result<Self, OpenError> {
-        let opened = || {
-            let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-            let conn = Connection::open_with_flags(path, flags)?;
-            super::configure(&conn)?;
-            conn.pragma_update(None, "cache_size", -CACHE_KIB)?;
-            conn.pragma_update(None, "query_only", true)?;
-            Ok(conn)
-        };
-        let failed = |error: rusqlite::Error| OpenError::Store { path: path.to_owned(), error: error.into() };
-        let conn = opened().map_err(failed)?;
+        let conn = connect_reader(path, CACHE_KIB).map_err(OpenError::sql(path))?;
         let (found, known) = (schema::read_schema_version(&conn, path)?, schema::newest_schema());
         match found {
             0 => Err(OpenError::Foreign(path.to_owned())),
@@ -64,26 +56,6 @@ pub fn refuse_newer_schema(path: &Path) -> std::result::Result<(), OpenError> {
     }
 }
 
-fn run(conn: &Connection, sql: &str) -> Result<()> {
-    conn.prepare_cached(sql).and_then(|mut statement| statement.execute([]))?;
-    Ok(())
-}
-
-/// Opens a snapshot. A read that is interrupted here leaves none open.
-fn begin(conn: &Connection) -> Result<()> {
-    run(conn, "BEGIN").inspect_err(|_| end(conn))
-}
-
-/// Ends the snapshot, also of an interrupted read: the next read needs a new one.
-fn end(conn: &Connection) {
-    // Nothing was written, so nothing is lost; the next read reports the error.
-    _ = run(conn, "COMMIT");
-    if !conn.is_autocommit() {
-        // Prepared anew, so that it ends before SQLite checks the stop signal.
-        _ = conn.execute_batch("ROLLBACK");
-    }
-}
-
 impl StoreReader for SqliteReader {
     fn rows(&self) -> &dyn Rows {
         &self.conn
@@ -92,13 +64,19 @@ impl StoreReader for SqliteReader {
     fn begin(&self) -> Result<bool> {
         let is_open = !self.conn.is_autocommit();
         if !is_open {
-            begin(&self.conn)?;
+            // A read that is interrupted here leaves none open.
+            execute(&self.conn, "BEGIN", []).inspect_err(|_| self.end())?;
         }
         Ok(!is_open)
     }
 
     fn end(&self) {
-        end(&self.conn);
+        // Nothing was written, so nothing is lost; the next read reports the error.
+        _ = execute(&self.conn, "COMMIT", []);
+        if !self.conn.is_autocommit() {
+            // Prepared anew, so that it ends before SQLite checks the stop signal.
+            _ = self.conn.execute_batch("ROLLBACK");
+        }
     }
 
     fn obey(&mut self, stop: StopSignal) {

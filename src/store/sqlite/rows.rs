@@ -1,18 +1,20 @@
-//! The rows of the SQLite store; see [`crate::store::rows`].
+//! The rows of the SQLite store that are of no one table; see [`crate::store::rows`].
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, Params, params};
 
-use super::derived::{DERIVED, Derived, Remaking, last_user_row};
+use super::connection::query_one;
+use super::derived::{DERIVED, Derived, Remaking, derived_error, last_user_row};
+use super::table_rows::cells;
 use super::{Result, epoch_marker};
+use crate::domain::list::Sort;
 use crate::domain::{AppId, RecordKey, SmoochId};
-use crate::store::FeedEpoch;
-use crate::store::rows::{
-    FeedRange, FeedRows, Identifier, RecordRows, RemakingProgress, StatusRows, StoredRecord,
-};
+use crate::store::rows::{Identifier, ListOrder, RecordRows, RemakingProgress, Rows, StoredRecord};
+use crate::store::tables::ListRow;
+use crate::store::{FeedEpoch, ReadRow as _};
 
 impl RecordRows for Connection {
     fn records(&self, keys: &[RecordKey]) -> Result<Vec<Option<StoredRecord>>> {
-        by_key(self, "SELECT rowid, record FROM app_users WHERE app = ?1 AND id = ?2", keys)
+        StoredRecord::get(self, keys)
     }
 
     fn find(&self, app: &AppId, id: &SmoochId, user_id: &str) -> Result<Vec<(SmoochId, Vec<u8>)>> {
@@ -40,36 +42,81 @@ impl RecordRows for Connection {
         let sql = "SELECT id FROM identifiers WHERE app = ?1 AND kind = ?2 AND value = ?3";
         let mut select = self.prepare_cached(sql)?;
         let holders = identifiers.iter().map(|(app, kind, value)| {
-            let ids = select.query_map(params![app.as_str(), kind.as_str(), value], |row| id(row, 0));
+            let ids = select.query_map(params![app.as_str(), kind.as_str(), value], |row| {
+                Ok(SmoochId::from(row.get_ref(0)?.as_str()?))
+            });
             Ok(ids?.collect::<rusqlite::Result<_>>()?)
         });
         holders.collect()
     }
 }
 
-impl FeedRows for Connection {
-    fn feed_ranges(&self, apps: &[AppId]) -> Result<Vec<FeedRange>> {
-        // The row that counts them may be lost.
-        let sql = "SELECT (SELECT seq FROM changes WHERE app = ?1 ORDER BY seq LIMIT 1),
-                          max(coalesce((SELECT seq FROM feeds WHERE app = ?1), 0),
-                              coalesce((SELECT max(seq) FROM changes WHERE app = ?1), 0))";
-        let mut select = self.prepare_cached(sql)?;
-        let ranges = apps.iter().map(|app| {
-            let range = select.query_row([app.as_str()], |row| {
-                let (oldest, last): (Option<i64>, i64) = (row.get(0)?, row.get(1)?);
-                Ok(FeedRange { oldest: oldest.unwrap_or(last + 1) as u64, last: last as u64 })
-            });
-            Ok(range?)
-        });
-        ranges.collect()
+impl Rows for Connection {
+    fn count_listed(&self, app: Option<&AppId>) -> Result<u64> {
+        let count: i64 = match app {
+            Some(app) => {
+                let sql = "SELECT count(*) FROM app_users INDEXED BY signed_up WHERE app = ?1 AND listed";
+                query_one(self, sql, [app.as_str()])?
+            }
+            None => query_one(self, "SELECT count(*) FROM app_users WHERE listed", [])?,
+        };
+        Ok(count as u64)
+    }
+
+    fn walk_order(
+        &self,
+        app: &AppId,
+        order: ListOrder,
+        behind: Option<(i64, &str)>,
+        limit: usize,
+    ) -> Result<Vec<(i64, ListRow)>> {
+        let name = if order.sort == Sort::LastSeen { "seen" } else { "indexes" };
+        let mut select =
+            self.prepare_cached(&walk_sql(order, behind.is_none())).map_err(derived_error(name))?;
+        let (key, id) = behind.unwrap_or_default();
+        let mut rows = select.query(params![app.as_str(), key, id, limit as i64])?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            let key = row.get(ListRow::PROJECTION.columns.len())?;
+            found.push((key, ListRow::read(&cells(row, ListRow::PROJECTION)?)?));
+        }
+        Ok(found)
+    }
+
+    fn rows_with_words(&self, words: &[String], beginnings: &[String], limit: usize) -> Result<Vec<i64>> {
+        let words = words.iter().map(|word| format!("\"{word}\""));
+        let all: Vec<String> = words.chain(beginnings.iter().map(|word| format!("\"{word}\" *"))).collect();
+        let sql = "SELECT rowid FROM search WHERE search MATCH ?1 LIMIT ?2";
+        query_numbers(self, sql, params![all.join(" AND "), limit as i64]).map_err(derived_error("search"))
+    }
+
+    fn rows_in_range(
+        &self,
+        app: &AppId,
+        sort: Sort,
+        since: i64,
+        before: i64,
+        limit: usize,
+    ) -> Result<Vec<i64>> {
+        let (name, sql) = match sort {
+            Sort::LastSeen => (
+                "seen",
+                "SELECT user FROM seen WHERE app = ?1 AND last_seen >= ?2 AND last_seen < ?3 LIMIT ?4",
+            ),
+            _ => (
+                "indexes",
+                "SELECT rowid FROM app_users INDEXED BY signed_up
+                 WHERE app = ?1 AND signed_up >= ?2 AND signed_up < ?3 AND listed LIMIT ?4",
+            ),
+        };
+        let range = params![app.as_str(), since, before, limit as i64];
+        query_numbers(self, sql, range).map_err(derived_error(name))
     }
 
     fn feed_epoch(&self) -> Result<FeedEpoch> {
         epoch_marker::read_epoch(self)
     }
-}
 
-impl StatusRows for Connection {
     fn data_version(&self) -> Result<i64> {
         Ok(self.query_row("PRAGMA data_version", [], |row| row.get(0))?)
     }
@@ -85,17 +132,32 @@ impl StatusRows for Connection {
     }
 }
 
-fn by_key(conn: &Connection, sql: &str, keys: &[RecordKey]) -> Result<Vec<Option<StoredRecord>>> {
-    let mut select = conn.prepare_cached(sql)?;
-    let records = keys.iter().map(|(app, id)| {
-        let record = select.query_row(params![app.as_str(), id.as_str()], |row| {
-            Ok(StoredRecord { row: row.get(0)?, bytes: row.get_ref(1)?.as_blob()?.to_vec() })
-        });
-        Ok(record.optional()?)
-    });
-    records.collect()
+fn query_numbers(conn: &Connection, sql: &str, params: impl Params) -> rusqlite::Result<Vec<i64>> {
+    conn.prepare_cached(sql)?.query_map(params, |row| row.get(0))?.collect()
 }
 
-fn id(row: &Row<'_>, column: usize) -> rusqlite::Result<SmoochId> {
-    Ok(SmoochId::from(row.get_ref(column)?.as_str()?))
+/// The key of the order comes behind the columns of [`ListRow`].
+fn walk_sql(ListOrder { sort, descending }: ListOrder, is_from_the_start: bool) -> String {
+    let (beyond, direction) = if descending { ("<", "DESC") } else { (">", "ASC") };
+    let columns = ListRow::PROJECTION.columns.join(", a.");
+    match sort {
+        // The app's own record has the least `_id` of all, and is not listed.
+        Sort::Id => {
+            let behind = if is_from_the_start { "?3 = ?3".to_owned() } else { format!("id {beyond} ?3") };
+            format!(
+                "SELECT a.{columns}, 0 FROM app_users a WHERE app = ?1 AND ?2 = ?2 AND {behind}
+                 ORDER BY id {direction} LIMIT ?4"
+            )
+        }
+        Sort::LastSeen => format!(
+            "SELECT a.{columns}, s.last_seen FROM seen s CROSS JOIN app_users a ON a.rowid = s.user
+             WHERE s.app = ?1 AND (s.last_seen, s.id) {beyond} (?2, ?3)
+             ORDER BY s.last_seen {direction}, s.id {direction} LIMIT ?4"
+        ),
+        Sort::SignedUp => format!(
+            "SELECT a.{columns}, a.signed_up FROM app_users a INDEXED BY signed_up
+             WHERE app = ?1 AND listed AND (signed_up, id) {beyond} (?2, ?3)
+             ORDER BY signed_up {direction}, id {direction} LIMIT ?4"
+        ),
+    }
 }

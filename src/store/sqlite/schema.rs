@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::connection::query_one;
 use super::file_errors::OpenError;
 use super::files::header::APPLICATION_ID;
 use rusqlite::Connection;
@@ -29,8 +30,7 @@ pub(super) const TABLES: &str =
 /// # Errors
 /// The file is not rollcall's, is newer than this program, or cannot be read.
 pub(super) fn read_schema_version(conn: &Connection, path: &Path) -> Result<i64, OpenError> {
-    let failed = |error: rusqlite::Error| OpenError::Store { path: path.to_owned(), error: error.into() };
-    let number = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(failed);
+    let number = |sql: &str| query_one::<i64>(conn, sql, []).map_err(OpenError::sql(path));
     let (found, application) = (number("PRAGMA user_version")?, number("PRAGMA application_id")?);
     let empty = application == 0 && found == 0 && number(TABLES)? == 0;
     if application != APPLICATION_ID && !empty {

@@ -1,25 +1,53 @@
-//! A read-only connection that holds one snapshot and watches the WAL meanwhile.
+//! Long tasks on a file, and the read-only connection that holds one snapshot for them and watches the WAL meanwhile.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, OpenFlags, Transaction};
+use rusqlite::{Connection, Transaction};
 
-use super::connection::configure;
+use super::connection::{CACHE_KIB, connect_reader};
 use super::file_errors::{CopyError, OpenError};
 use super::files::open::check_log;
 use super::schema::read_schema_version;
-use super::task::FileTask;
 use crate::store::Error;
 
 /// Instructions of SQLite, or pages of an integrity check, between two looks at the WAL.
 const LOOK_EVERY: i32 = 10_000;
 /// How long the worker may take to restart the WAL once the snapshot has ended.
 const LOG_RESTARTS_WITHIN: Duration = Duration::from_secs(5);
+
+/// What a task is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TaskStage {
+    /// Copying pages.
+    Copying,
+    /// Checking pages; the total is unknown.
+    Checking,
+    /// Reading every app user.
+    Summing,
+    /// Comparing derived tables with their source; the total is unknown.
+    Comparing,
+}
+
+/// A long task, which reports its progress and can be stopped.
+pub struct FileTask<'t> {
+    /// Called with the stage, how much of it is done, and of how much (0 if unknown).
+    pub progress: &'t mut (dyn FnMut(TaskStage, u64, u64) + Send),
+    /// Set to stop it.
+    pub stop: Arc<AtomicBool>,
+    /// `store.wal_limit`: bytes of WAL at which the worker waits.
+    pub wal_limit: u64,
+}
+
+impl FileTask<'_> {
+    pub(crate) fn check_stopped(&self) -> Result<(), CopyError> {
+        if self.stop.load(Ordering::Relaxed) { Err(CopyError::Stopped) } else { Ok(()) }
+    }
+}
 
 /// A read-only connection with a watch on the WAL.
 pub(crate) struct SnapshotConn {
@@ -44,10 +72,10 @@ impl SnapshotConn {
             let why = "this is a folder, and a file is needed";
             return Err(CopyError::io(path)(std::io::Error::new(ErrorKind::IsADirectory, why)));
         }
-        let mut conn = open_query_only(path)?;
+        let mut conn = connect_reader(path, CACHE_KIB).map_err(CopyError::sql(path))?;
         let schema = match read_schema_version(&conn, path) {
             Ok(0) => return Err(OpenError::Foreign(path.to_owned()).into()),
-            Err(OpenError::Store { error, .. }) => return Err(CopyError::store(path)(error)),
+            Err(OpenError::Store(_, error)) => return Err(CopyError::store(path)(error)),
             schema => schema?,
         };
         let budget = Arc::new(Mutex::new(WalBudget::open(path, task.wal_limit)?));
@@ -105,14 +133,6 @@ fn lock_budget(budget: &Mutex<WalBudget>) -> MutexGuard<'_, WalBudget> {
     budget.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn open_query_only(path: &Path) -> Result<Connection, CopyError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let conn = Connection::open_with_flags(path, flags).map_err(CopyError::sql(path))?;
-    configure(&conn).map_err(CopyError::sql(path))?;
-    conn.pragma_update(None, "query_only", true).map_err(CopyError::sql(path))?;
-    Ok(conn)
-}
-
 /// How long the WAL may grow while a snapshot is held.
 struct WalBudget {
     conn: Connection,
@@ -126,7 +146,7 @@ struct WalBudget {
 
 impl WalBudget {
     fn open(path: &Path, wal_limit: u64) -> Result<Self, CopyError> {
-        let conn = open_query_only(path)?;
+        let conn = connect_reader(path, CACHE_KIB).map_err(CopyError::sql(path))?;
         let page: i64 =
             conn.query_row("PRAGMA page_size", [], |row| row.get(0)).map_err(CopyError::sql(path))?;
         let limit = i64::try_from(wal_limit).unwrap_or(i64::MAX) / page.max(1);

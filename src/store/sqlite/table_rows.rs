@@ -1,12 +1,12 @@
 //! Reads and writes the rows of any table by the statements that its declaration makes.
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, Row, ToSql, params_from_iter};
+use rusqlite::{Connection, Params, Row, ToSql, params_from_iter};
 
 use super::derived::{derived_error, number_error, require_row};
 use super::{Error, Result};
 use crate::store::cell::Cell;
-use crate::store::select::{Comparison, Condition, Scan, TableRows};
+use crate::store::select::{Comparison, Condition, ReadRow, Scan, TableRows};
 use crate::store::table::{Projection, RowCells, Table};
 
 impl ToSql for Cell<'_> {
@@ -51,9 +51,9 @@ impl TableRows for Connection {
         let order: Vec<String> = key.iter().map(|column| format!("{column}{direction}")).collect();
         let order = if order.is_empty() { String::new() } else { format!(" ORDER BY {}", order.join(", ")) };
         let sql = format!("{}{}{order} LIMIT ?", select(scan.of), where_all(&conditions));
-        let error = |found| match scan.of.table.name {
-            "moves" => derived_error("moves")(found),
-            _ => Error::from(found),
+        let error = |found| match scan.of.table.remade {
+            Some(name) => derived_error(name)(found),
+            None => Error::from(found),
         };
         let mut select = self.prepare_cached(&sql).map_err(error)?;
         let limit = Cell::Integer(i64::try_from(scan.limit).unwrap_or(i64::MAX));
@@ -71,6 +71,17 @@ impl TableRows for Connection {
         let counts = self.query_row(&sql, [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)));
         Ok(counts.map(|(rows, bytes)| (rows as u64, bytes as u64))?)
     }
+}
+
+/// Reads the rows of a table by the rest of the statement, behind the name of the table.
+pub(super) fn read_rows<R: ReadRow>(conn: &Connection, rest: &str, params: impl Params) -> Result<Vec<R>> {
+    let mut select = conn.prepare_cached(&format!("{} {rest}", select(R::PROJECTION)))?;
+    let mut rows = select.query(params)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(R::read(&cells(row, R::PROJECTION)?)?);
+    }
+    Ok(found)
 }
 
 /// Writes new rows.
@@ -121,15 +132,15 @@ pub(super) fn delete_where(conn: &Connection, table: &'static Table, of: &[Condi
 }
 
 /// Runs a statement with each of these rows. Returns how many rows it changed.
-fn run(
+pub(super) fn run(
     conn: &Connection,
     rows: &RowCells<'_>,
     sql: &str,
     error: fn(rusqlite::Error) -> Error,
 ) -> Result<usize> {
-    let error = |found| match rows.table.name {
-        "identifiers" => derived_error("identifiers")(found),
-        _ => error(found),
+    let error = |found| match rows.table.remade {
+        Some(name) => derived_error(name)(found),
+        None => error(found),
     };
     let mut statement = conn.prepare_cached(sql).map_err(error)?;
     let mut changed = 0;
@@ -148,7 +159,7 @@ fn select(of: Projection) -> String {
     format!("SELECT {columns} FROM {}", of.table.name)
 }
 
-fn insert_into(rows: &RowCells<'_>, verb: &str) -> String {
+pub(super) fn insert_into(rows: &RowCells<'_>, verb: &str) -> String {
     format!("{verb} INTO {} ({}) VALUES ({})", rows.table.name, rows.columns.join(", "), places(rows.columns))
 }
 
@@ -180,7 +191,7 @@ fn where_all(conditions: &[String]) -> String {
     if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) }
 }
 
-fn cells<'r>(row: &'r Row<'_>, of: Projection) -> Result<Vec<Cell<'r>>> {
+pub(super) fn cells<'r>(row: &'r Row<'_>, of: Projection) -> Result<Vec<Cell<'r>>> {
     let cell = |n: usize| {
         Ok(match row.get_ref(n)? {
             ValueRef::Null => Cell::Null,
@@ -205,7 +216,7 @@ mod tests {
     fn every_declared_column_is_in_the_schema() {
         let conn = Connection::open_in_memory().unwrap();
         schema::create_schema(&conn).unwrap();
-        for Table { name, key, columns, number, unique } in tables::ALL {
+        for Table { name, key, columns, number, unique, .. } in tables::ALL {
             let all: Vec<&str> = [*key, *columns, number.as_slice(), *unique].concat();
             conn.prepare(&format!("SELECT {} FROM {name}", all.join(", "))).unwrap();
         }

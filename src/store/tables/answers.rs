@@ -1,7 +1,7 @@
 //! Answers to calls with an `Idempotency-Key`, and the secret that hides these keys.
 
 use crate::domain::AppId;
-use crate::store::row::row;
+use crate::store::select::row;
 use crate::store::table::Table;
 
 /// The answers, numbered in the order in which they were written.

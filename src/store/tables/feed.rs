@@ -4,8 +4,8 @@ use crate::domain::{AppId, Change, ChangeKind, SmoochId};
 use crate::store::cell::{Cell, CellError, FromCell, ToCell, json, text};
 use crate::store::entry::Seq;
 use crate::store::error::{Error, Result};
-use crate::store::row::{RowCursor, row};
 use crate::store::select::ReadRow;
+use crate::store::select::{RowCursor, row};
 use crate::store::table::{Projection, Table, WriteRow};
 
 /// The changes.
@@ -60,18 +60,17 @@ impl WriteRow for NewChange {
     const COLUMNS: &'static [&'static str] =
         &["app", "seq", "journal", "time", "kind", "user", "surviving", "fields"];
 
-    fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>) -> Result<()> {
+    fn write<'a>(&'a self, cells: &mut Vec<Cell<'a>>) {
         let Self { app, entry, stored: StoredChange { seq, time, change } } = self;
-        cells.extend([app.to_cell()?, seq.to_cell()?, entry.to_cell()?, time.to_cell()?]);
-        cells.extend([change.kind.as_str().to_cell()?, change.user.to_cell()?]);
-        cells.push(change.kind.surviving().map_or(Ok(Cell::Null), ToCell::to_cell)?);
-        cells.push(change.fields.to_cell()?);
-        Ok(())
+        cells.extend([app.to_cell(), seq.to_cell(), entry.to_cell(), time.to_cell()]);
+        cells.extend([change.kind.as_str().to_cell(), change.user.to_cell()]);
+        cells.push(change.kind.surviving().map_or(Cell::Null, ToCell::to_cell));
+        cells.push(change.fields.to_cell());
     }
 }
 
 impl ToCell for Vec<String> {
-    fn to_cell(&self) -> Result<Cell<'_>> {
+    fn to_cell(&self) -> Cell<'_> {
         json(self)
     }
 }

@@ -4,8 +4,8 @@ use crate::domain::{AppId, SmoochId};
 use crate::store::cell::{Cell, CellError, FromCell, ToCell, json, text};
 use crate::store::entry::{Entry, Outcome, Seq, Source};
 use crate::store::error::{Error, Result};
-use crate::store::row::row;
 use crate::store::select::ReadRow;
+use crate::store::select::row;
 use crate::store::table::{Projection, Table};
 
 /// The entries.
@@ -28,26 +28,30 @@ row! {
 }
 
 impl ToCell for Source {
-    fn to_cell(&self) -> Result<Cell<'_>> {
+    fn to_cell(&self) -> Cell<'_> {
         self.as_str().to_cell()
     }
 }
 
 impl FromCell for Source {
     fn from_cell(cell: &Cell<'_>) -> Result<Self, CellError> {
-        Ok(text(cell)?.parse().unwrap_or(Self::Webhook))
+        Ok(match text(cell)? {
+            "reduced" => Self::Reduced,
+            "api" => Self::Api,
+            _ => Self::Webhook,
+        })
     }
 }
 
 impl ToCell for Outcome {
-    fn to_cell(&self) -> Result<Cell<'_>> {
+    fn to_cell(&self) -> Cell<'_> {
         self.as_str().to_cell()
     }
 }
 
 impl FromCell for Outcome {
     fn from_cell(cell: &Cell<'_>) -> Result<Self, CellError> {
-        Ok(text(cell)?.parse().unwrap_or(Self::Kept))
+        Ok(if text(cell)? == "learned" { Self::Learned } else { Self::Kept })
     }
 }
 
@@ -55,7 +59,7 @@ impl FromCell for Outcome {
 pub type EntryUsers = Vec<(SmoochId, Option<Seq>)>;
 
 impl ToCell for EntryUsers {
-    fn to_cell(&self) -> Result<Cell<'_>> {
+    fn to_cell(&self) -> Cell<'_> {
         let users: Vec<(&str, Option<Seq>)> =
             self.iter().map(|(id, before)| (id.as_str(), *before)).collect();
         json(&users)

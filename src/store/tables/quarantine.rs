@@ -4,8 +4,8 @@ use crate::domain::AppId;
 use crate::store::cell::{Cell, FromCell as _};
 use crate::store::entry::{Quarantined, Seq};
 use crate::store::error::Result;
-use crate::store::row::row;
 use crate::store::select::ReadRow;
+use crate::store::select::row;
 use crate::store::table::{Projection, Table};
 
 /// The quarantine.

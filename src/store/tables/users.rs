@@ -5,9 +5,8 @@ use crate::domain::{AppId, SmoochId};
 use crate::format::list_columns::Columns;
 use crate::store::cell::{Cell, CellError, FromCell, ToCell, text};
 use crate::store::error::Result;
-use crate::store::row::{RowCursor, row};
-use crate::store::select::ReadRow;
-use crate::store::table::{Projection, Table};
+use crate::store::select::row;
+use crate::store::table::Table;
 
 /// The app users. They are written by [`crate::store::Write::PutUsers`] and [`crate::store::Write::ReplaceUsers`] alone,
 /// which keep the indexes of lists in step.
@@ -21,11 +20,13 @@ pub static APP_USERS: Table = Table {
 };
 
 /// The identifiers of app users.
-pub static IDENTIFIERS: Table = Table::new("identifiers", &["app", "kind", "value", "id"], &[]);
+pub static IDENTIFIERS: Table =
+    Table { remade: Some("identifiers"), ..Table::new("identifiers", &["app", "kind", "value", "id"], &[]) };
 
 /// Changes of the keys by which lists are sorted, of all apps. The store writes them with the app users.
 pub static MOVES: Table = Table {
     number: Some("n"),
+    remade: Some("moves"),
     ..Table::new("moves", &["n"], &["sort", "app", "id", "user", "before", "now"])
 };
 
@@ -57,7 +58,7 @@ impl IdentifierKind {
 }
 
 impl ToCell for IdentifierKind {
-    fn to_cell(&self) -> Result<Cell<'_>> {
+    fn to_cell(&self) -> Cell<'_> {
         self.as_str().to_cell()
     }
 }
@@ -78,7 +79,7 @@ pub struct IdentifierRow<'a> {
 row! { write IdentifierRow<'_> => IDENTIFIERS { app, kind, value, id } }
 
 /// An identifier of an app user as it is read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct StoredIdentifier {
     /// The app.
     pub app: AppId,
@@ -125,7 +126,7 @@ pub struct ListRow {
     pub row: i64,
     /// The `_id`.
     pub id: SmoochId,
-    /// Its columns; its words are never absent.
+    /// Its columns.
     pub columns: Columns,
 }
 
@@ -140,24 +141,30 @@ impl ListRow {
     }
 }
 
-impl ReadRow for ListRow {
-    const PROJECTION: Projection = Projection {
-        table: &APP_USERS,
-        columns: &["rowid", "id", "listed", "last_seen", "signed_up", "flags", "words"],
-        lengths: &[],
-    };
+row! {
+    read ListRow => APP_USERS {
+        row = "rowid", id; with columns: Columns { listed, last_seen, signed_up, flags, words }
+    }
+}
 
-    fn read(cells: &[Cell<'_>]) -> Result<Self> {
-        let mut row = RowCursor::new(Self::PROJECTION, cells);
-        let (number, id) = (row.read_next()?, row.read_next()?);
-        let columns = Columns {
-            listed: row.read_next()?,
-            last_seen: row.read_next()?,
-            signed_up: row.read_next()?,
-            flags: row.read_next()?,
-            words: row.read_next::<Option<String>>()?.or_else(|| Some(String::new())),
-        };
-        Ok(Self { row: number, id, columns })
+/// All of the row of an app user.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UserRow {
+    /// The number of the row.
+    pub row: i64,
+    /// The app.
+    pub app: AppId,
+    /// The `_id`.
+    pub id: SmoochId,
+    /// The record, as [`crate::format::record`] writes it.
+    pub record: Vec<u8>,
+    /// The columns.
+    pub columns: Columns,
+}
+
+row! {
+    read UserRow => APP_USERS {
+        row = "rowid", app, id, record; with columns: Columns { listed, last_seen, signed_up, flags, words }
     }
 }
 
@@ -183,7 +190,7 @@ pub struct Move {
 row! { Move => MOVES { n, sort, app, id, row = "user", before, now } }
 
 impl ToCell for Sort {
-    fn to_cell(&self) -> Result<Cell<'_>> {
+    fn to_cell(&self) -> Cell<'_> {
         match self {
             Self::SignedUp => "signedUpAt".to_cell(),
             Self::LastSeen | Self::Id => "lastSeen".to_cell(),

@@ -17,21 +17,21 @@ pub fn answers_and_quarantined_bodies_are_written_and_read(bench: &Bench) {
     };
     let (body, app) = (quarantined(10), &AppId::from(APP));
     let answers = ["one", "two", "three"].map(|key| answer(key, 5));
-    commit(&mut *store, &[Write::Put(RowCells::of(&answers).unwrap())]);
-    commit(&mut *store, &[Write::Insert(RowCells::of([&body, &body, &body]).unwrap())]);
+    commit(&mut *store, &[Write::Put(RowCells::of(&answers))]);
+    commit(&mut *store, &[Write::Insert(RowCells::of([&body, &body, &body]))]);
     let answers = read(bench, |all| AnswerTime::select().read(all).unwrap());
     let [one, two, three] = [0, 1, 2].map(|n| answers[n].row);
     let writes = [
-        Write::update(&AnswerText { row: two, answer: b"2".to_vec() }).unwrap(),
-        Write::delete(&ANSWERS, &[one, 99]).unwrap(),
-        Write::update(&QuarantineReason { seq: 1, reason: "reason", detail: "detail" }).unwrap(),
-        Write::update(&QuarantineReason { seq: 99, reason: "none", detail: "none" }).unwrap(),
-        Write::update(&QuarantinedBody { seq: 2, body: b"less".to_vec() }).unwrap(),
-        Write::delete(&QUARANTINE, &[3_u64, 3, 99]).unwrap(),
-        Write::update(&Clock { time: 77 }).unwrap(),
+        Write::update(&AnswerText { row: two, answer: b"2".to_vec() }),
+        Write::delete(&ANSWERS, &[one, 99]),
+        Write::update(&QuarantineReason { seq: 1, reason: "reason", detail: "detail" }),
+        Write::update(&QuarantineReason { seq: 99, reason: "none", detail: "none" }),
+        Write::update(&QuarantinedBody { seq: 2, body: b"less".to_vec() }),
+        Write::delete(&QUARANTINE, &[3_u64, 3, 99]),
+        Write::update(&Clock { time: 77 }),
     ];
     commit(&mut *store, &writes);
-    commit(&mut *store, &[Write::put(&answer("three", 6)).unwrap()]);
+    commit(&mut *store, &[Write::put(&answer("three", 6))]);
     let txn = store.begin().unwrap();
     assert_eq!(txn.journal_state().clock, 77);
     let all = txn.rows();
@@ -61,7 +61,7 @@ pub fn answers_and_quarantined_bodies_are_written_and_read(bench: &Bench) {
         ("reason", "detail", 2)
     );
     assert_eq!(Quarantined::select().is("app", &AppId::from("other")).read(all).unwrap(), []);
-    txn.commit(&[Write::Insert(RowCells::of([&body]).unwrap())]).unwrap();
+    txn.commit(&[Write::Insert(RowCells::of([&body]))]).unwrap();
     let fourth = read(bench, |all| Quarantined::find(all, &4_u64).unwrap());
     assert!(fourth.is_some(), "a number is not given again");
 }
@@ -80,7 +80,7 @@ pub fn erasures_are_written_and_read(bench: &Bench) {
     let tombstone = |id: &str, receipt| Tombstone { app: APP.into(), id: id.into(), receipt };
     let tombstones = [tombstone("ann", 1), tombstone("ann", 2), tombstone("bob", 1)];
     let receipts = [receipt(1, "\"Sweep\""), receipt(2, "{\"Bodies\":0}"), receipt(3, "{\"Journal\":[]}")];
-    let (tombstones, receipts) = (RowCells::of(&tombstones).unwrap(), RowCells::of(&receipts).unwrap());
+    let (tombstones, receipts) = (RowCells::of(&tombstones), RowCells::of(&receipts));
     commit(&mut *store, &[Write::Add(tombstones), Write::Put(receipts)]);
     let app = AppId::from(APP);
     let open = |all: &dyn Rows| {
@@ -98,7 +98,7 @@ pub fn erasures_are_written_and_read(bench: &Bench) {
         assert_eq!(of_receipt, [tombstone("ann", 1), tombstone("bob", 1)]);
     });
     let done = StoredReceipt { done: Some(9), work: None, ..receipt(3, "") };
-    commit(&mut *store, &[Write::put(&done).unwrap(), Write::update(&Rules { rules: 4 }).unwrap()]);
+    commit(&mut *store, &[Write::put(&done), Write::update(&Rules { rules: 4 })]);
     assert_eq!(read(bench, open), [1, 2]);
     assert_eq!(read(bench, |all| StoredReceipt::find(all, &3_u64).unwrap()), Some(done));
     assert_eq!(read(bench, |all| Rules::only(all).unwrap().rules), 4);

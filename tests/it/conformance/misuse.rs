@@ -24,12 +24,12 @@ fn the_store_in_memory_panics_on_misuse() {
         user(None, columns(1, Some("word"))),
         user(Some(2), columns(1, Some("word"))),
         user(Some(1), Columns { signed_up: 5, ..columns(9, None) }),
-        Write::add(&identifier).unwrap(),
-        Write::Insert(RowCells::of([&entry(0)]).unwrap().into_owned()),
-        Write::Insert(RowCells::of([&change]).unwrap()),
-        Write::update(&Clock { time: -1 }).unwrap(),
-        Write::update(&Horizon { seq: 1, received: 1 }).unwrap(),
-        Write::Insert(RowCells::of([&AnswerSecret { key: [1; 32] }]).unwrap()),
+        Write::add(&identifier),
+        Write::Insert(RowCells::of([&entry(0)]).into_owned()),
+        Write::Insert(RowCells::of([&change])),
+        Write::update(&Clock { time: -1 }),
+        Write::update(&Horizon { seq: 1, received: 1 }),
+        Write::Insert(RowCells::of([&AnswerSecret { key: [1; 32] }])),
     ];
     for misuse in misuses {
         let bench = Bench::memory();

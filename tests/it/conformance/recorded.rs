@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use rollcall::domain::list::Sort;
 use rollcall::domain::{AppId, RecordKey, SmoochId};
 use rollcall::store::cell::Cell;
-use rollcall::store::reader::StoreReader;
 use rollcall::store::readers::StopSignal;
+use rollcall::store::readers::StoreReader;
 use rollcall::store::rows::*;
 use rollcall::store::select::{Scan, TableRows};
 use rollcall::store::table::{Projection, Table};
@@ -84,7 +84,7 @@ recorded! { STORE: Store for Recorded<Box<dyn Store>> {
 
 recorded! { TRANSACTION: Transaction for Recorded<Box<dyn Transaction + '_>> {
     fn rows(&self) -> &dyn Rows { self }
-    fn journal_state(&self) -> &JournalState { self.0.journal_state() }
+    fn journal_state(&self) -> JournalState { self.0.journal_state() }
     fn last_change(&self, app: &AppId) -> u64 { self.0.last_change(app) }
     fn commit(self: Box<Self>, writes: &[Write<'_>]) -> Result<Committed> {
         for write in writes {
@@ -136,19 +136,14 @@ rows! {
         fn find(app: &AppId, id: &SmoochId, user_id: &str) -> Vec<(SmoochId, Vec<u8>)>;
         fn holders(identifiers: &[Identifier<'_>]) -> Vec<Vec<SmoochId>>;
     }
-    ListRows {
+    Rows {
         fn count_listed(app: Option<&AppId>) -> u64;
         fn walk_order(
             app: &AppId, order: ListOrder, behind: Option<(i64, &str)>, limit: usize
         ) -> Vec<(i64, ListRow)>;
         fn rows_with_words(words: &[String], beginnings: &[String], limit: usize) -> Vec<i64>;
         fn rows_in_range(app: &AppId, sort: Sort, since: i64, before: i64, limit: usize) -> Vec<i64>;
-    }
-    FeedRows {
-        fn feed_ranges(apps: &[AppId]) -> Vec<FeedRange>;
         fn feed_epoch() -> FeedEpoch;
-    }
-    StatusRows {
         fn data_version() -> i64;
         fn remaking() -> Vec<RemakingProgress>;
     }

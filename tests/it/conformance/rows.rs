@@ -4,7 +4,7 @@ use rollcall::directory::journal;
 use rollcall::domain::list::Sort;
 use rollcall::domain::{Change, ChangeKind};
 use rollcall::format::list_columns::{Columns, IDENTIFIED, NONE};
-use rollcall::store::rows::{ListOrder, Rows};
+use rollcall::store::rows::{FeedRange, ListOrder, Rows};
 use rollcall::store::select::{Comparison, Condition};
 use rollcall::store::tables::*;
 use rollcall::store::{CompactionPoint, ReadRow as _, RowCells, UserWrite, Write};
@@ -142,10 +142,7 @@ pub fn identifiers_lead_to_their_holders(bench: &Bench) {
     let put = vec![user_id(ann), user_id(bob), user_id(bob), row(IdentifierKind::Client, "tv", ann)];
     commit(
         &mut *store,
-        &[
-            Write::Add(RowCells::of(&put).unwrap()),
-            Write::Delete(RowCells::of(&[user_id(ann), user_id(ann)]).unwrap()),
-        ],
+        &[Write::Add(RowCells::of(&put)), Write::Delete(RowCells::of(&[user_id(ann), user_id(ann)]))],
     );
     read(bench, |all| {
         let asked = [
@@ -176,15 +173,14 @@ pub fn entry(seq: Seq) -> Entry {
 }
 
 pub fn inserted(entries: &[Entry]) -> Write<'_> {
-    Write::Insert(RowCells::of(entries).unwrap())
+    Write::Insert(RowCells::of(entries))
 }
 
 pub fn the_journal_is_written_and_read(bench: &Bench) {
     let mut store = bench.store();
     let (entries, app) = ([1, 2, 3, 4, 5].map(entry), &AppId::from(APP));
-    let bodies = |first, bytes: &[u8]| {
-        Write::put(&PackedBodies { first, dictionary: 1, bytes: bytes.to_vec() }).unwrap()
-    };
+    let bodies =
+        |first, bytes: &[u8]| Write::put(&PackedBodies { first, dictionary: 1, bytes: bytes.to_vec() });
     commit(&mut *store, &[inserted(&entries), bodies(1, b"one"), bodies(3, b"three"), bodies(3, b"3")]);
     read(bench, |all| {
         assert_eq!(Entry::get(all, &[4_u64, 9]).unwrap(), [Some(entries[3].clone()), None]);
@@ -220,26 +216,26 @@ pub fn the_journal_is_written_and_read(bench: &Bench) {
 fn a_part_of_the_journal_is_changed_and_deleted(bench: &Bench, mut store: Box<dyn Store>) {
     let app = &AppId::from(APP);
     let ann = &SmoochId::from("ann");
-    let compacted = |record| Write::put(&CompactedWrite { app, id: ann, record }).unwrap();
+    let compacted = |record| Write::put(&CompactedWrite { app, id: ann, record });
     let reduced = Entry { source: Source::Reduced, users: Vec::new(), body: 7, place: 1, ..entry(5) };
     let reduce = |seq| {
         let Entry { source, body, place, .. } = reduced;
-        Write::update(&ReducedEntry { seq, source, users: Vec::new(), body, place }).unwrap()
+        Write::update(&ReducedEntry { seq, source, users: Vec::new(), body, place })
     };
     let gap = |first, last| Gap { first, last };
-    let two = Condition::new("seq", Comparison::UpTo, &2_u64).unwrap();
+    let two = Condition::new("seq", Comparison::UpTo, &2_u64);
     let writes = [
         reduce(5),
         reduce(77),
-        Write::add(&gap(4, 4)).unwrap(),
-        Write::add(&gap(4, 9)).unwrap(),
-        Write::delete(&JOURNAL, &[4_u64]).unwrap(),
-        Write::update(&Horizon { seq: 2, received: 20 }).unwrap(),
+        Write::add(&gap(4, 4)),
+        Write::add(&gap(4, 9)),
+        Write::delete(&JOURNAL, &[4_u64]),
+        Write::update(&Horizon { seq: 2, received: 20 }),
         compacted(b"compacted"),
         compacted(b"again"),
-        Write::put(&gap(1, 2)).unwrap(),
+        Write::put(&gap(1, 2)),
         Write::DeleteWhere(&JOURNAL, vec![two]),
-        Write::delete(&BODIES, &[1_u64, 99]).unwrap(),
+        Write::delete(&BODIES, &[1_u64, 99]),
     ];
     commit(&mut *store, &writes);
     drop(store);
@@ -259,7 +255,7 @@ fn a_part_of_the_journal_is_changed_and_deleted(bench: &Bench, mut store: Box<dy
     assert_eq!(compacted[0].as_ref().map(|stored| &*stored.record), Some(&b"again"[..]));
     assert_eq!((compacted.len(), &compacted[1]), (2, &None));
     drop(txn);
-    commit(&mut *store, &[Write::add(&gap(5, 5)).unwrap(), Write::delete(&JOURNAL, &[5_u64]).unwrap()]);
+    commit(&mut *store, &[Write::add(&gap(5, 5)), Write::delete(&JOURNAL, &[5_u64])]);
     drop(store);
     let mut store = bench.store();
     let next = store.begin().unwrap().journal_state().next_entry;
@@ -275,19 +271,19 @@ pub fn the_feed_is_written_and_read(bench: &Bench) {
     };
     let changes = [change(APP, 1, 10), change("other", 1, 11), change(APP, 2, 12), change(APP, 3, 13)];
     let feeds = [(APP, 3), ("other", 1)].map(|(app, last)| Feed { app: app.into(), last });
-    let (changes, put) = (RowCells::of(&changes).unwrap(), RowCells::of(&feeds).unwrap());
+    let (changes, put) = (RowCells::of(&changes), RowCells::of(&feeds));
     commit(&mut *store, &[inserted(&[entry(1)]), Write::Insert(changes), Write::Put(put)]);
     let (app, none) = (AppId::from(APP), AppId::from("none"));
     let txn = store.begin().unwrap();
     assert_eq!((txn.last_change(&app), txn.last_change(&none)), (3, 0));
     assert_eq!(Feed::select().read(txn.rows()).unwrap(), feeds);
     txn.commit(&[
-        Write::update(&ChangeFields { app: app.clone(), seq: 3, fields: Vec::new() }).unwrap(),
+        Write::update(&ChangeFields { app: app.clone(), seq: 3, fields: Vec::new() }),
         Write::DeleteWhere(
             &CHANGES,
             vec![
-                Condition::new("app", Comparison::Is, &app).unwrap(),
-                Condition::new("seq", Comparison::UpTo, &1_u64).unwrap(),
+                Condition::new("app", Comparison::Is, &app),
+                Condition::new("seq", Comparison::UpTo, &1_u64),
             ],
         ),
     ])
@@ -302,11 +298,8 @@ pub fn the_feed_is_written_and_read(bench: &Bench) {
         );
         let last = |app| ChangeTime::select().is("app", app).descending().first(all).unwrap();
         assert_eq!((last(&app).map(|change| change.time), last(&none)), (Some(13), None));
-        let ranges = all.feed_ranges(&[app.clone(), none.clone()]).unwrap();
-        assert_eq!(
-            ranges.iter().map(|range| (range.oldest, range.last)).collect::<Vec<_>>(),
-            [(2, 3), (1, 0)]
-        );
+        let ranges = [&app, &none].map(|app| FeedRange::read(all, app).unwrap());
+        assert_eq!(ranges.map(|range| (range.oldest, range.last)), [(2, 3), (1, 0)]);
         assert_eq!(all.feed_epoch().unwrap(), all.feed_epoch().unwrap());
     });
 }

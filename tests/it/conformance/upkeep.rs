@@ -11,7 +11,7 @@ use rollcall::ingest::maintenance::READING;
 use rollcall::ingest::reapply::load_compacted;
 use rollcall::store::readers::{LaneReader as _, StopSignal};
 use rollcall::store::rows::{RebuiltRow, RebuiltTable, RowFilter, RowKey};
-use rollcall::store::tables::{AnswerText, BodySize, CompactedRecord, StoredChange};
+use rollcall::store::tables::{AnswerText, BodySize, CompactedRecord, StoredChange, StoredIdentifier};
 use rollcall::store::{Error, ReadRow as _, Retention};
 
 use super::*;
@@ -230,7 +230,7 @@ pub fn a_repair_is_in_the_feed(mut store: DirectoryWriter, reader: DirectoryRead
     let (kind, value) = ("userId".to_owned(), "\"a\"".to_owned());
     let keys = [
         RowKey::User(key(APP, "ann")),
-        RowKey::Identifier { app: APP.into(), kind, value, id: "ann".into() },
+        RowKey::Identifier(StoredIdentifier { app: APP.into(), kind, value, id: "ann".into() }),
     ];
     let whole = rows(&keys);
     assert!(whole.iter().all(|row| row.content.is_some()));

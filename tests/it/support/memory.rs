@@ -1,20 +1,17 @@
 //! A store in memory, for tests: ordered maps, copied at each commit. It is strict: what a database would let pass, such as
 //! a number that does not follow the last one, panics.
 
-mod rows;
 mod tables;
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
+use rollcall::domain::AppId;
 use rollcall::domain::list::Sort;
-use rollcall::domain::{AppId, RecordKey};
 use rollcall::format::list_columns::Columns;
-use rollcall::store::cell::{FromCell as _, ToCell as _};
-use rollcall::store::reader::StoreReader;
-use rollcall::store::readers::StopSignal;
+use rollcall::store::cell::Cell;
+use rollcall::store::readers::{StopSignal, StoreReader};
 use rollcall::store::rows::{Rows, StoredUser};
 use rollcall::store::sqlite::DERIVED;
 use rollcall::store::tables::*;
@@ -23,36 +20,32 @@ use rollcall::store::{
     Transaction, UserWrite, Write,
 };
 
-use self::tables::{Conflict, Tables};
+use self::tables::Tables;
 
 /// The last state that was committed, and whether a store has it open.
 pub struct Memory {
     state: Mutex<Arc<State>>,
     is_open: AtomicBool,
-    is_writing: AtomicBool,
 }
 
 /// The rows, and what is counted beside them.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 struct State {
     tables: Tables,
-    last_entry: Seq,
+    journal: JournalState,
     commits: i64,
 }
 
 impl Default for Memory {
     fn default() -> Self {
-        let mut state = State::default();
-        let mut put = |row: Result<RowCells<'_>>| state.tables.write(&row.unwrap(), Conflict::Panics);
-        put(RowCells::of([&AnswerSecret { key: [7; 32] }]));
-        put(RowCells::of([&Clock::default()]));
-        put(RowCells::of([&Horizon::default()]));
-        put(RowCells::of([&Rules::default()]));
-        Self {
-            state: Mutex::new(Arc::new(state)),
-            is_open: AtomicBool::default(),
-            is_writing: AtomicBool::default(),
-        }
+        let mut tables = Tables::default();
+        tables.apply(&Write::put(&AnswerSecret { key: [7; 32] }));
+        tables.apply(&Write::put(&Clock::default()));
+        tables.apply(&Write::put(&Horizon::default()));
+        tables.apply(&Write::put(&Rules::default()));
+        let journal = JournalState { next_entry: 1, clock: 0, compacted: (0, 0) };
+        let state = Mutex::new(Arc::new(State { tables, journal, commits: 0 }));
+        Self { state, is_open: AtomicBool::default() }
     }
 }
 
@@ -65,11 +58,7 @@ impl Memory {
 
     /// Opens a reader.
     pub fn reader(self: &Arc<Self>) -> MemoryReader {
-        MemoryReader { memory: self.clone(), rows: Snapshot::default() }
-    }
-
-    fn state(&self) -> Arc<State> {
-        self.state.lock().unwrap().clone()
+        MemoryReader { memory: self.clone(), state: RefCell::default(), stop: None }
     }
 }
 
@@ -84,13 +73,9 @@ impl Drop for MemoryStore {
 
 impl Store for MemoryStore {
     fn begin(&mut self) -> Result<Box<dyn Transaction + '_>> {
-        assert!(!self.0.is_writing.swap(true, Ordering::SeqCst), "two transactions are open");
-        let state = self.0.state();
-        let Horizon { seq, received } = Horizon::only(&*state)?;
-        let (next_entry, clock) = (state.last_entry + 1, Clock::only(&*state)?.time);
-        let journal = JournalState { next_entry, clock, compacted: (seq, received) };
-        let rows = Snapshot { state: RefCell::new(Some(state)), stop: None };
-        Ok(Box::new(MemoryTransaction { memory: &self.0, rows, journal }))
+        let rows = self.0.reader();
+        StoreReader::begin(&rows)?;
+        Ok(Box::new(rows))
     }
 
     fn after_commit(&mut self) -> Result<()> {
@@ -123,84 +108,53 @@ impl Store for MemoryStore {
     fn abandon(self: Box<Self>) {}
 }
 
-/// The rows of one moment, as long as there is one.
-#[derive(Default)]
-struct Snapshot {
-    state: RefCell<Option<Arc<State>>>,
-    stop: Option<StopSignal>,
-}
-
-impl Snapshot {
-    fn state(&self) -> Result<Arc<State>> {
-        let state =
-            self.state.borrow().clone().expect("a read is between the begin and the end of a snapshot");
-        if self.stop.as_ref().is_some_and(StopSignal::is_raised) {
-            Err(Error::Interrupted)
-        } else {
-            Ok(state)
-        }
-    }
-}
-
-struct MemoryTransaction<'a> {
-    memory: &'a Memory,
-    rows: Snapshot,
-    journal: JournalState,
-}
-
-impl Drop for MemoryTransaction<'_> {
-    fn drop(&mut self) {
-        self.memory.is_writing.store(false, Ordering::SeqCst);
-    }
-}
-
-impl Transaction for MemoryTransaction<'_> {
+impl Transaction for MemoryReader {
     fn rows(&self) -> &dyn Rows {
-        &self.rows
+        self
     }
 
-    fn journal_state(&self) -> &JournalState {
-        &self.journal
+    fn journal_state(&self) -> JournalState {
+        self.state().unwrap().journal
     }
 
     fn last_change(&self, app: &AppId) -> u64 {
-        Feed::find(&*self.memory.state(), app).unwrap().map_or(0, |feed| feed.last)
+        Feed::find(self, app).unwrap().map_or(0, |feed| feed.last)
     }
 
-    fn commit(self: Box<Self>, writes: &[Write<'_>]) -> Result<Committed> {
-        let mut state = (*self.memory.state()).clone();
+    fn commit(mut self: Box<Self>, writes: &[Write<'_>]) -> Result<Committed> {
         let mut committed = Committed::default();
-        writes.iter().try_for_each(|write| state.apply(write, &mut committed.rows))?;
-        state.commits += 1;
-        *self.memory.state.lock().unwrap() = Arc::new(state);
+        writes.iter().try_for_each(|write| self.apply(write, &mut committed.rows))?;
+        self.state_mut().commits += 1;
+        *self.memory.state.lock().unwrap() = self.state()?;
         Ok(committed)
     }
 }
 
-/// A reader; see [`Memory`].
+/// A reader; see [`Memory`]. It has the rows of one moment, as long as a snapshot is open.
 pub struct MemoryReader {
     memory: Arc<Memory>,
-    rows: Snapshot,
+    state: RefCell<Option<Arc<State>>>,
+    stop: Option<StopSignal>,
 }
 
 impl StoreReader for MemoryReader {
     fn rows(&self) -> &dyn Rows {
-        &self.rows
+        self
     }
 
     fn begin(&self) -> Result<bool> {
-        let mut open = self.rows.state.borrow_mut();
+        let mut open = self.state.borrow_mut();
         let opens = open.is_none();
-        open.get_or_insert_with(|| self.memory.state());
+        open.get_or_insert_with(|| self.memory.state.lock().unwrap().clone());
         Ok(opens)
     }
 
     fn end(&self) {
-        self.rows.state.take().expect("a snapshot is open");
+        self.state.take().expect("a snapshot is open");
     }
 
     fn obey(&mut self, stop: StopSignal) {
-        self.rows.stop = Some(stop);
+        self.stop = Some(stop);
     }
 
     fn is_intact(&self, _table: &str) -> bool {
@@ -210,150 +164,118 @@ impl StoreReader for MemoryReader {
     fn note_error(&self, _error: &Error) {}
 }
 
-impl State {
+impl MemoryReader {
+    fn state(&self) -> Result<Arc<State>> {
+        let state = self.state.borrow().clone();
+        match &self.stop {
+            Some(stop) if stop.is_raised() => Err(Error::Interrupted),
+            _ => Ok(state.expect("a read is between the begin and the end of a snapshot")),
+        }
+    }
+
+    fn state_mut(&mut self) -> &mut State {
+        Arc::make_mut(self.state.get_mut().as_mut().expect("a transaction is open"))
+    }
+
     fn apply(&mut self, write: &Write<'_>, rows: &mut Vec<i64>) -> Result<()> {
+        self.check(write)?;
         match write {
-            Write::Insert(rows) => {
-                self.check_new(rows)?;
-                self.tables.write(rows, Conflict::Panics);
-            }
-            Write::Put(rows) => self.tables.write(rows, Conflict::Replaces),
-            Write::Add(rows) => {
-                self.check_identifiers(rows)?;
-                self.tables.write(rows, Conflict::IsLeftOut);
-            }
-            Write::Update(rows) => {
-                self.check_counters(rows)?;
-                self.tables.update(rows);
-            }
-            Write::Delete(rows) => self.tables.delete(rows),
-            Write::DeleteWhere(table, conditions) => self.tables.delete_where(table, conditions),
             Write::PutUsers(users) => {
                 for user in users {
-                    rows.extend(self.put_user(user)?);
+                    let row = self.put_user(user.clone())?;
+                    rows.extend(user.row.is_none().then_some(row));
                 }
             }
             Write::ReplaceUsers(users) => {
                 for (key, user) in users {
-                    self.replace_user(key, *user)?;
+                    let Some(StoredUser { record, columns }) = user else {
+                        self.state_mut().tables.apply(&Write::Delete(RowCells::of_keys(&APP_USERS, [*key])));
+                        continue;
+                    };
+                    let (record, columns) = (record.clone(), columns.clone());
+                    self.set_user(&UserWrite { key, row: None, record, columns, last_seen_before: 0 })?;
+                }
+            }
+            write => self.state_mut().tables.apply(write),
+        }
+        Ok(())
+    }
+
+    /// Panics if a row follows no rule of the seam.
+    fn check(&mut self, write: &Write<'_>) -> Result<()> {
+        let (Write::Insert(rows) | Write::Add(rows) | Write::Update(rows)) = write else { return Ok(()) };
+        for (n, row) in rows.rows().enumerate() {
+            let JournalState { next_entry, clock, compacted } = self.state()?.journal;
+            match (write, rows.table.name) {
+                (Write::Insert(_), "journal") => {
+                    let Entry { seq, .. } = Entry::read(row)?;
+                    assert!(seq >= next_entry, "entry {seq} comes before {next_entry}");
+                    self.state_mut().journal.next_entry = seq + 1;
+                }
+                (Write::Insert(_), "changes") => {
+                    let [Cell::Text(app), Cell::Integer(seq), Cell::Integer(entry), ..] = row else {
+                        panic!()
+                    };
+                    assert!(
+                        (*entry as Seq) < next_entry,
+                        "changes come from entry {entry}, which there is not"
+                    );
+                    let known = Feed::find(self, &**app)?.map_or(0, |feed| feed.last as i64);
+                    let before = rows.rows().take(n).filter(|before| before[0] == row[0]).count() as i64;
+                    assert_eq!(*seq, known + before + 1, "numbers of a feed have no gaps");
+                }
+                (Write::Add(_), "identifiers") => {
+                    let StoredIdentifier { app, id, .. } = StoredIdentifier::read(row)?;
+                    assert!(UserKey::find(self, &(&app, &id))?.is_some(), "no app user: {row:?}");
+                }
+                (Write::Update(_), "clock") => {
+                    let Clock { time } = Clock::read(row)?;
+                    assert!(time >= clock, "the clock runs back");
+                    self.state_mut().journal.clock = time;
+                }
+                (Write::Update(_), "horizon") => {
+                    let Horizon { seq, received } = Horizon::read(row)?;
+                    assert!((compacted.0..next_entry).contains(&seq), "compacted up to {seq}");
+                    self.state_mut().journal.compacted = (seq, received);
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the number of the row.
+    fn put_user(&mut self, mut user: UserWrite<'_>) -> Result<i64> {
+        let (key, columns) = (user.key, &mut user.columns);
+        let stored = ListRow::find(self, key)?;
+        assert_eq!(stored.as_ref().map(|stored| stored.row), user.row, "the row of {key:?}");
+        let before = stored.map(|stored| stored.columns);
+        if let (None, Some(before)) = (&columns.words, &before) {
+            let now = (columns.listed, columns.signed_up, user.last_seen_before);
+            let stored = (before.listed, before.signed_up, before.last_seen);
+            assert_eq!(now, stored, "columns of {key:?} without words");
+            columns.words.clone_from(&before.words);
+        }
+        let Columns { listed, last_seen, signed_up, .. } = *columns;
+        let row = self.set_user(&user)?;
+        if let Some(before) = before.filter(|before| before.listed) {
+            let seen = (Sort::LastSeen, before.last_seen, last_seen);
+            for (sort, before, now) in [seen, (Sort::SignedUp, before.signed_up, signed_up)] {
+                let now = listed.then_some(now);
+                if now != Some(before) {
+                    let n = Move::select().descending().first(self)?.map_or(1, |last| last.n + 1);
+                    let (app, id) = key.clone();
+                    let moved = Move { n, sort, app, id, row, before, now };
+                    self.state_mut().tables.apply(&Write::Insert(RowCells::of([&moved])));
                 }
             }
         }
-        Ok(())
+        Ok(row)
     }
 
-    /// Numbers of entries rise, and those of a feed have no gaps.
-    fn check_new(&mut self, rows: &RowCells<'_>) -> Result<()> {
-        let mut last: BTreeMap<AppId, u64> = BTreeMap::new();
-        for row in rows.rows() {
-            if rows.table.name == JOURNAL.name {
-                let Entry { seq, .. } = Entry::read(row)?;
-                assert!(seq > self.last_entry, "entry {seq} follows {}", self.last_entry);
-                self.last_entry = seq;
-            } else if rows.table.name == CHANGES.name {
-                let (app, seq) = (AppId::from_cell(&row[0]).unwrap(), u64::from_cell(&row[1]).unwrap());
-                let entry = Seq::from_cell(&row[2]).unwrap();
-                assert!(entry <= self.last_entry, "changes come from entry {entry}, which there is not");
-                let known = Feed::find(self, &app)?.map_or(0, |feed| feed.last);
-                let before = last.insert(app, seq).unwrap_or(known);
-                assert_eq!(seq, before + 1, "numbers of a feed have no gaps");
-            }
-        }
-        Ok(())
-    }
-
-    fn check_identifiers(&self, rows: &RowCells<'_>) -> Result<()> {
-        for row in rows.rows().filter(|_| rows.table.name == IDENTIFIERS.name) {
-            let StoredIdentifier { app, id, .. } = StoredIdentifier::read(row)?;
-            assert!(UserKey::find(self, &(&app, &id))?.is_some(), "no app user: {row:?}");
-        }
-        Ok(())
-    }
-
-    fn check_counters(&self, rows: &RowCells<'_>) -> Result<()> {
-        for row in rows.rows() {
-            if rows.table.name == CLOCK.name {
-                assert!(Clock::read(row)?.time >= Clock::only(self)?.time, "the clock runs back");
-            } else if rows.table.name == HORIZON.name {
-                let (seq, before) = (Horizon::read(row)?.seq, Horizon::only(self)?.seq);
-                assert!((before..=self.last_entry).contains(&seq), "compacted up to {seq}");
-            }
-        }
-        Ok(())
-    }
-
-    /// Returns the number of a new row.
-    fn put_user(&mut self, user: &UserWrite<'_>) -> Result<Option<i64>> {
-        let UserWrite { key, row, record, columns, last_seen_before } = user;
-        let stored = ListRow::find(self, *key)?;
-        assert_eq!(stored.as_ref().map(|stored| stored.row), *row, "the row of {key:?}");
-        let before = stored.map(|stored| stored.columns);
-        let mut columns = columns.clone();
-        if let (None, Some(before)) = (&columns.words, &before) {
-            let now = (columns.listed, columns.signed_up, *last_seen_before);
-            assert_eq!(
-                now,
-                (before.listed, before.signed_up, before.last_seen),
-                "columns of {key:?} without words"
-            );
-            columns.words.clone_from(&before.words);
-        }
-        assert!(columns.words.is_some(), "{key:?} is new and has no words");
-        let number = row.unwrap_or_else(|| self.tables.next_number(&APP_USERS));
-        if let Some(before) = before.filter(|before| before.listed) {
-            let keys = [
-                (Sort::LastSeen, before.last_seen, columns.last_seen),
-                (Sort::SignedUp, before.signed_up, columns.signed_up),
-            ];
-            for (sort, before, now) in keys {
-                self.note_move(sort, key, number, before, columns.listed.then_some(now))?;
-            }
-        }
-        self.set_user(key, number, record, &columns)?;
-        Ok(row.is_none().then_some(number))
-    }
-
-    fn set_user(&mut self, (app, id): &RecordKey, row: i64, record: &[u8], columns: &Columns) -> Result<()> {
-        let cells = [
-            ("app", app.to_cell()?),
-            ("id", id.to_cell()?),
-            ("rowid", row.to_cell()?),
-            ("record", record.to_cell()?),
-            ("listed", columns.listed.to_cell()?),
-            ("last_seen", columns.last_seen.to_cell()?),
-            ("signed_up", columns.signed_up.to_cell()?),
-            ("flags", columns.flags.to_cell()?),
-            ("words", columns.words.to_cell()?),
-        ];
-        self.tables
-            .set(&APP_USERS, cells.into_iter().map(|(name, cell)| (name, cell.into_owned())).collect());
-        Ok(())
-    }
-
-    fn note_move(
-        &mut self,
-        sort: Sort,
-        (app, id): &RecordKey,
-        row: i64,
-        before: i64,
-        now: Option<i64>,
-    ) -> Result<()> {
-        if now != Some(before) {
-            let n = self.tables.next_number(&MOVES);
-            let moved = Move { n, sort, app: app.clone(), id: id.clone(), row, before, now };
-            self.tables.write(&RowCells::of([&moved])?, Conflict::Panics);
-        }
-        Ok(())
-    }
-
-    fn replace_user(&mut self, key: &RecordKey, user: Option<&StoredUser>) -> Result<()> {
-        let Some(StoredUser { record, columns }) = user else {
-            self.tables.delete(&RowCells::of_keys(&APP_USERS, [key])?);
-            return Ok(());
-        };
-        assert!(columns.words.is_some(), "{key:?} has no words");
-        let row = ListRow::find(self, key)?.map(|stored| stored.row);
-        let row = row.unwrap_or_else(|| self.tables.next_number(&APP_USERS));
-        self.set_user(key, row, record, columns)
+    fn set_user(&mut self, user: &UserWrite<'_>) -> Result<i64> {
+        assert!(user.columns.words.is_some(), "{:?} is new and has no words", user.key);
+        self.state_mut().tables.apply(&Write::put(user));
+        Ok(ListRow::find(self, user.key)?.expect("the row was written").row)
     }
 }

@@ -4,13 +4,16 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, Row, TransactionBehavior, params};
+use rusqlite::{Connection, TransactionBehavior, params};
 
-use super::kind::Tell;
-use crate::domain::{AppId, LoadedRecord, RecordKey, SmoochId, WorkingSet};
+use super::identifiers::users_after;
+use super::kind::{Tell, last_user_row};
+use crate::domain::{LoadedRecord, RecordKey, WorkingSet};
 use crate::format::list_columns::Columns;
 use crate::store::rows::RecordRows as _;
+use crate::store::sqlite::connection::{execute, query_one};
 use crate::store::sqlite::{Error, Result};
+use crate::store::tables::UserRow;
 
 /// Rows per transaction.
 const PIECE: i64 = 2000;
@@ -18,27 +21,6 @@ const PIECE: i64 = 2000;
 const PIECES: usize = 10;
 /// Interval of progress reports.
 const REPORT_INTERVAL: Duration = Duration::from_secs(3);
-
-/// A stored row.
-struct Stored {
-    rowid: i64,
-    key: RecordKey,
-    columns: Columns,
-}
-
-const STORED: &str = "SELECT rowid, app, id, listed, last_seen, signed_up, flags, words FROM app_users";
-
-fn stored(row: &Row<'_>) -> rusqlite::Result<Stored> {
-    let key = (AppId::from(row.get_ref(1)?.as_str()?), SmoochId::from(row.get_ref(2)?.as_str()?));
-    let columns = Columns {
-        listed: row.get(3)?,
-        last_seen: row.get(4)?,
-        signed_up: row.get(5)?,
-        flags: row.get(6)?,
-        words: row.get(7)?,
-    };
-    Ok(Stored { rowid: row.get(0)?, key, columns })
-}
 
 /// Loads a record and its group, if it can be read, and computes something of it.
 fn of_record<T>(
@@ -76,26 +58,20 @@ fn load_group(conn: &Connection, key: &RecordKey) -> Result<WorkingSet> {
     Ok(group)
 }
 
-fn page(conn: &Connection, after: i64) -> Result<Vec<Stored>> {
-    let sql = format!("{STORED} WHERE rowid > ?1 ORDER BY rowid LIMIT ?2");
-    let mut select = conn.prepare_cached(&sql)?;
-    let rows = select.query_map([after, PIECE], stored)?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
-}
-
-/// See [`super::Derived`].
 pub(super) fn check(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>> {
     let (mut after, mut rows, mut wrong) = (i64::MIN, 0_u64, 0_u64);
     loop {
-        let page = page(conn, after)?;
+        let page = users_after(conn, after, PIECE)?;
         let Some(last) = page.last() else { break };
-        after = last.rowid;
-        for Stored { key, columns, .. } in &page {
-            let are_right = of_record(conn, key, |set, record| columns.are_those_of(set, key, record))?;
+        after = last.row;
+        let size = page.len() as u64;
+        for UserRow { app, id, columns, .. } in page {
+            let key = (app, id);
+            let are_right = of_record(conn, &key, |set, record| columns.are_those_of(set, &key, record))?;
             wrong += u64::from(are_right == Some(false));
         }
-        rows += page.len() as u64;
-        tell(page.len() as u64)?;
+        rows += size;
+        tell(size)?;
     }
     Ok((wrong > 0).then(|| format!("{wrong} of {rows} rows do not match the records")))
 }
@@ -103,9 +79,8 @@ pub(super) fn check(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>>
 /// Fills the columns of every row. Each transaction records its progress, so an interrupted run continues at the
 /// next start. The tables derived from the columns are remade afterwards.
 pub(super) fn make(conn: &mut Connection) -> Result<()> {
-    let number = |conn: &Connection, sql: &str| conn.query_row(sql, [], |row| row.get::<_, Option<i64>>(0));
-    let mut from = number(conn, "SELECT filled FROM upkeep")?.unwrap_or(0);
-    let last = number(conn, "SELECT max(rowid) FROM app_users")?.unwrap_or(0);
+    let mut from = query_one::<Option<i64>>(conn, "SELECT filled FROM upkeep", [])?.unwrap_or(0);
+    let last = last_user_row(conn)?;
     tracing::info!("filling the list columns of existing app users");
     let mut reported = Instant::now();
     for pieces in 1.. {
@@ -126,16 +101,16 @@ pub(super) fn make(conn: &mut Connection) -> Result<()> {
 /// Fills the next rows. Returns the last of them; `None` if there were none.
 fn piece(conn: &mut Connection, from: i64) -> Result<Option<i64>> {
     let txn = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let page = page(&txn, from)?;
-    let to = page.last().map(|stored| stored.rowid);
-    for Stored { rowid, key, columns } in page {
+    let page = users_after(&txn, from, PIECE)?;
+    let to = page.last().map(|user| user.row);
+    for UserRow { row, app, id, columns, .. } in page {
+        let key = (app, id);
         let expected = of_record(&txn, &key, |set, record| Columns::of(set, &key, record))?;
         let Some(expected) = expected.filter(|expected| *expected != columns) else { continue };
         let Columns { listed, last_seen, signed_up, flags, words } = expected;
         let sql = "UPDATE app_users SET listed = ?2, last_seen = ?3, signed_up = ?4, flags = ?5, words = ?6
                    WHERE rowid = ?1";
-        let mut update = txn.prepare_cached(sql)?;
-        update.execute(params![rowid, listed, last_seen, signed_up, flags, words])?;
+        execute(&txn, sql, params![row, listed, last_seen, signed_up, flags, words])?;
     }
     match to {
         Some(to) => txn.execute("UPDATE upkeep SET filled = ?1", [to]),

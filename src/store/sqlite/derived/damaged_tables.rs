@@ -1,7 +1,6 @@
 //! Derived tables that were found damaged.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::list::{DERIVED, position_of};
@@ -12,32 +11,31 @@ const RECORDS: &str = "records";
 
 /// Derived tables that were found damaged and that the worker has to remake.
 #[derive(Clone, Debug, Default)]
-pub struct DamagedTables(Arc<Bits>);
+pub struct DamagedTables(Arc<Mutex<Damage>>);
 
-/// A bit for each derived table.
+/// Tables are numbered by their places in [`DERIVED`].
 #[derive(Debug, Default)]
-struct Bits {
-    raised: AtomicU32,
+struct Damage {
+    raised: BTreeSet<usize>,
     /// Remaking the table has failed.
-    failed: AtomicU32,
+    failed: BTreeSet<usize>,
     /// The journal has to be reapplied.
-    relearn: AtomicBool,
+    relearn: bool,
     /// Row numbers of unreadable records. Each is reapplied once.
-    unreadable: Mutex<BTreeSet<i64>>,
-}
-
-/// The tables whose bits are set.
-fn named(bits: u32) -> impl Iterator<Item = &'static str> {
-    let with_bit = DERIVED.iter().enumerate().filter(move |(place, _)| bits & (1 << place) != 0);
-    with_bit.map(|(_, table)| table.name)
+    unreadable: BTreeSet<i64>,
 }
 
 impl DamagedTables {
+    fn damage(&self) -> MutexGuard<'_, Damage> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Requests that a table, by its [`super::Derived::name`], is remade. Returns whether there is such a table.
     pub fn raise(&self, name: &str) -> bool {
         let Some(place) = position_of(name) else { return false };
-        self.0.failed.fetch_and(!(1 << place), Ordering::AcqRel);
-        self.0.raised.fetch_or(1 << place, Ordering::AcqRel);
+        let mut damage = self.damage();
+        damage.failed.remove(&place);
+        damage.raised.insert(place);
         true
     }
 
@@ -45,68 +43,65 @@ impl DamagedTables {
     pub(crate) fn note(&self, error: &Error) {
         match error {
             Error::Derived { name, .. } => _ = self.raise(name),
-            Error::Unreadable { table: "app_users", row, .. } if self.unreadable().insert(*row) => {
-                self.raise(RECORDS);
+            Error::Unreadable { table: "app_users", row, .. } => {
+                let is_new = self.damage().unreadable.insert(*row);
+                _ = is_new && self.raise(RECORDS);
             }
             _ => {}
         }
     }
 
-    fn unreadable(&self) -> MutexGuard<'_, BTreeSet<i64>> {
-        self.0.unreadable.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Row numbers of unreadable records.
     pub fn unreadable_rows(&self) -> Vec<i64> {
-        self.unreadable().iter().copied().collect()
+        self.damage().unreadable.iter().copied().collect()
     }
 
     /// Forgets a record that is readable again, so that new damage counts.
     pub fn is_readable(&self, row: i64) {
-        self.unreadable().remove(&row);
+        self.damage().unreadable.remove(&row);
     }
 
     /// Requests that the journal is reapplied.
     pub fn ask_to_relearn(&self) {
-        self.0.relearn.store(true, Ordering::Release);
+        self.damage().relearn = true;
     }
 
     /// Whether the journal has to be reapplied. Resets the request.
     pub fn is_to_relearn(&self) -> bool {
-        self.0.relearn.swap(false, Ordering::AcqRel)
+        std::mem::take(&mut self.damage().relearn)
     }
 
     /// Whether a remake of a table is requested.
     pub(crate) fn is_raised(&self, name: &str) -> bool {
-        position_of(name).is_some_and(|place| self.0.raised.load(Ordering::Acquire) & (1 << place) != 0)
+        position_of(name).is_some_and(|place| self.damage().raised.contains(&place))
     }
 
     /// Tables whose remake is requested.
     pub fn raised(&self) -> impl Iterator<Item = &'static str> {
-        named(self.0.raised.load(Ordering::Acquire))
+        self.damage().raised.clone().into_iter().map(|place| DERIVED[place].name)
     }
 
     /// Tables whose remake has failed, with no new request since.
     pub fn failed(&self) -> impl Iterator<Item = &'static str> {
-        named(self.0.failed.load(Ordering::Acquire))
+        self.damage().failed.clone().into_iter().map(|place| DERIVED[place].name)
     }
 
     /// Ends the request for a table whose remake has begun. Later reports count anew.
     pub(crate) fn settle(&self, name: &str) {
+        let mut damage = self.damage();
         if let Some(place) = position_of(name) {
-            self.0.failed.fetch_and(!(1 << place), Ordering::AcqRel);
-            self.0.raised.fetch_and(!(1 << place), Ordering::AcqRel);
+            damage.failed.remove(&place);
+            damage.raised.remove(&place);
         }
-        if name == RECORDS {
-            self.ask_to_relearn();
-        }
+        damage.relearn |= name == RECORDS;
     }
 
     /// Ends the request for a table that cannot be remade. It is tried again after a new report.
     pub(crate) fn give_up(&self, name: &str) {
         if let Some(place) = position_of(name) {
-            self.0.failed.fetch_or(1 << place, Ordering::AcqRel);
-            self.0.raised.fetch_and(!(1 << place), Ordering::AcqRel);
+            let mut damage = self.damage();
+            damage.failed.insert(place);
+            damage.raised.remove(&place);
         }
     }
 }

@@ -4,16 +4,19 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 
 use super::kind::{Sum, Tell, probed_rows};
 use super::schema::recreate;
 use crate::domain::{AppId, ClientId, Record, RecordKey, SmoochId, Stamp};
 use crate::format::record::decode;
 use crate::store::sqlite::Result;
+use crate::store::sqlite::connection::execute;
+use crate::store::sqlite::table_rows::read_rows;
+use crate::store::tables::UserRow;
 
 /// Rows of `app_users` per transaction.
-pub(super) const PIECE: i64 = 4000;
+const PIECE: i64 = 4000;
 
 /// Strength of a claim: the newer wins; within one event, the smaller `_id`.
 type Strength = (Arc<Stamp>, Reverse<SmoochId>);
@@ -22,7 +25,7 @@ type Strength = (Arc<Stamp>, Reverse<SmoochId>);
 type Claimants = BTreeMap<(AppId, ClientId), Vec<Strength>>;
 
 /// App, kind, value and `_id` of a row.
-type IdentifierColumns<'a> = (&'a str, &'a str, &'a str, &'a str);
+type IdentifierColumns<'a> = [&'a str; 4];
 
 /// The rows of one record, except clients that others may claim too; those go to `shared`.
 fn of_record(
@@ -32,7 +35,7 @@ fn of_record(
     mut row: impl FnMut(IdentifierColumns<'_>) -> Result<()>,
 ) -> Result<()> {
     for user_id in record.user_ids() {
-        row((app.as_str(), "userId", user_id, id.as_str()))?;
+        row([app.as_str(), "userId", user_id, id.as_str()])?;
     }
     for (client, claim) in &record.claims {
         if claim.shared {
@@ -40,7 +43,7 @@ fn of_record(
             let strength = record.strength(client).unwrap_or(&claim.stamp).clone();
             claimants.or_default().push((strength, Reverse(id.clone())));
         } else {
-            row((app.as_str(), "client", client.as_str(), id.as_str()))?;
+            row([app.as_str(), "client", client.as_str(), id.as_str()])?;
         }
     }
     Ok(())
@@ -52,56 +55,53 @@ fn of_clients(shared: &Claimants, mut row: impl FnMut(IdentifierColumns<'_>) -> 
         let strongest = claimants.iter().max();
         for claimant in claimants {
             let kind = if Some(claimant) == strongest { "client" } else { "claim" };
-            row((app.as_str(), kind, client.as_str(), claimant.1.0.as_str()))?;
+            row([app.as_str(), kind, client.as_str(), claimant.1.0.as_str()])?;
         }
     }
     Ok(())
 }
 
-/// The records after this row, each with its rowid.
-pub(super) fn records(conn: &Connection, after: i64, most: i64) -> Result<Vec<(i64, RecordKey, Record)>> {
-    let sql = "SELECT rowid, app, id, record FROM app_users WHERE rowid > ?1 ORDER BY rowid LIMIT ?2";
-    let mut select = conn.prepare_cached(sql)?;
-    let mut rows = select.query([after, most])?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        let key = (AppId::from(row.get_ref(1)?.as_str()?), SmoochId::from(row.get_ref(2)?.as_str()?));
-        // Only the journal can restore an unreadable record.
-        found.push((row.get(0)?, key, decode(row.get_ref(3)?.as_blob()?).unwrap_or_default()));
-    }
-    Ok(found)
+/// At most `limit` rows of `app_users` behind this one, in the order of their numbers.
+pub(super) fn users_after(conn: &Connection, after: i64, limit: i64) -> Result<Vec<UserRow>> {
+    read_rows(conn, "WHERE rowid > ?1 ORDER BY rowid LIMIT ?2", [after, limit])
 }
 
-/// See [`super::Derived`].
-pub(super) fn check(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>> {
-    let (mut should, mut is, mut shared) = (Sum::default(), Sum::default(), Claimants::new());
+/// The records after this row, each with its rowid.
+fn records(conn: &Connection, after: i64, most: i64) -> Result<Vec<(i64, RecordKey, Record)>> {
+    let users = users_after(conn, after, most)?.into_iter();
+    // Only the journal can restore an unreadable record.
+    Ok(users.map(|user| (user.row, (user.app, user.id), decode(&user.record).unwrap_or_default())).collect())
+}
+
+/// Calls `each` with every record.
+pub(super) fn for_each_record(
+    conn: &Connection,
+    tell: Tell<'_>,
+    mut each: impl FnMut(&RecordKey, &Record) -> Result<()>,
+) -> Result<()> {
     let mut after = i64::MIN;
     loop {
         let page = records(conn, after, PIECE)?;
-        let Some((last, ..)) = page.last() else { break };
+        let Some((last, ..)) = page.last() else { return Ok(()) };
         after = *last;
-        for (_, key, record) in &page {
-            of_record(key, record, &mut shared, |row| {
-                should.add(&row);
-                Ok(())
-            })?;
-        }
+        page.iter().try_for_each(|(_, key, record)| each(key, record))?;
         tell(page.len() as u64)?;
     }
-    of_clients(&shared, |row| {
+}
+
+pub(super) fn check(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>> {
+    let (mut should, mut shared) = (Sum::default(), Claimants::new());
+    let mut add = |row: IdentifierColumns<'_>| {
         should.add(&row);
         Ok(())
-    })?;
-    let mut select = conn.prepare("SELECT app, kind, value, id FROM identifiers")?;
-    let mut rows = select.query([])?;
-    while let Some(row) = rows.next()? {
-        let text = |n| -> Result<&str> { Ok(row.get_ref(n)?.as_str()?) };
-        is.add(&(text(0)?, text(1)?, text(2)?, text(3)?));
-    }
+    };
+    for_each_record(conn, tell, |key, record| of_record(key, record, &mut shared, &mut add))?;
+    of_clients(&shared, &mut add)?;
+    let is = Sum::read::<4>(conn, "SELECT app, kind, value, id FROM identifiers")?;
     Ok(should.differs(is, "names and clients"))
 }
 
-/// See [`super::Derived`]. Finds an empty table; `rollcall rebuild` finds single wrong rows.
+/// Finds an empty table; `rollcall rebuild` finds single wrong rows.
 pub(super) fn probe(conn: &Connection) -> Result<bool> {
     let sql = "SELECT EXISTS (SELECT 1 FROM identifiers WHERE app = ?1 AND value = ?3 AND id = ?4
                    AND (kind = ?2 OR kind = 'claim' AND ?2 = 'client'))";
@@ -110,10 +110,9 @@ pub(super) fn probe(conn: &Connection) -> Result<bool> {
     for rowid in probed_rows(conn)? {
         let Some((_, key, record)) = records(conn, rowid - 1, 1)?.pop() else { continue };
         let mut shared = Claimants::new();
-        let mut look = |(app, kind, value, id): IdentifierColumns<'_>| {
+        let mut look = |row: IdentifierColumns<'_>| {
             asked += 1;
-            let is_there: bool = there.query_row([app, kind, value, id], |row| row.get(0))?;
-            found += usize::from(is_there);
+            found += usize::from(there.query_row(row, |row| row.get::<_, bool>(0))?);
             Ok(())
         };
         of_record(&key, &record, &mut shared, &mut look)?;
@@ -126,32 +125,24 @@ pub(super) fn probe(conn: &Connection) -> Result<bool> {
 pub(super) fn make(conn: &mut Connection) -> Result<()> {
     tracing::info!("remaking identifiers from the records");
     let begin = conn.transaction()?;
-    recreate(&begin, "TABLE", "identifiers", &[])?;
+    recreate(&begin, "identifiers", &[])?;
     begin.execute("UPDATE upkeep SET identified = -1", [])?;
     begin.commit()?;
-    let (mut after, mut shared) = (i64::MIN, Claimants::new());
-    let mut ended = false;
-    while !ended {
+    let (mut after, mut shared) = (Some(i64::MIN), Claimants::new());
+    while let Some(from) = after {
         let txn = conn.transaction()?;
-        let page = records(&txn, after, PIECE)?;
-        {
+        let mut insert = |row: IdentifierColumns<'_>| {
             let sql = "INSERT OR IGNORE INTO identifiers (app, kind, value, id) VALUES (?1, ?2, ?3, ?4)";
-            let mut insert = txn.prepare_cached(sql)?;
-            let mut row = |(app, kind, value, id): IdentifierColumns<'_>| {
-                insert.execute(params![app, kind, value, id])?;
-                Ok(())
-            };
-            for (_, key, record) in &page {
-                of_record(key, record, &mut shared, &mut row)?;
-            }
-            match page.last() {
-                Some((last, ..)) => after = *last,
-                None => {
-                    of_clients(&shared, &mut row)?;
-                    txn.execute("UPDATE upkeep SET identified = NULL", [])?;
-                    ended = true;
-                }
-            }
+            Ok(execute(&txn, sql, row).map(drop)?)
+        };
+        let page = records(&txn, from, PIECE)?;
+        for (_, key, record) in &page {
+            of_record(key, record, &mut shared, &mut insert)?;
+        }
+        after = page.last().map(|(last, ..)| *last);
+        if after.is_none() {
+            of_clients(&shared, &mut insert)?;
+            txn.execute("UPDATE upkeep SET identified = NULL", [])?;
         }
         txn.commit()?;
         conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;

@@ -1,9 +1,12 @@
 //! What the derived tables have in common.
 
-use std::hash::{DefaultHasher, Hash};
+use std::hash::{DefaultHasher, Hash, Hasher as _};
 
-use crate::store::{Error, Result};
 use rusqlite::{Connection, ErrorCode, ffi};
+
+use super::schema::is_there;
+use crate::store::sqlite::connection::query_one;
+use crate::store::{Error, Result};
 
 /// Called with the number of rows read since the last call.
 pub(crate) type Tell<'t> = &'t mut dyn FnMut(u64) -> Result<()>;
@@ -16,18 +19,49 @@ pub struct Derived {
     pub of: &'static str,
     /// What depends on it.
     pub serves: &'static str,
-    /// Compares all of it with its source. Returns the fault, without values of any row.
-    pub(crate) check: fn(&Connection, Tell<'_>) -> Result<Option<String>>,
+    /// Its tables.
+    pub(crate) tables: &'static [&'static str],
+    /// Compares all of it with its source. Returns the fault, without values of any row. Its tables are there; here and
+    /// below.
+    pub(super) check: fn(&Connection, Tell<'_>) -> Result<Option<String>>,
     /// Compares a few rows. Takes some milliseconds.
-    pub(crate) probe: fn(&Connection) -> Result<bool>,
+    pub(super) probe: fn(&Connection) -> Result<bool>,
     /// How it is remade.
-    pub(crate) make: Make,
+    pub(super) make: Make,
+}
+
+impl Derived {
+    /// Compares all of it with its source. Returns the fault, without values of any row.
+    pub(super) fn find_fault(&self, conn: &Connection, tell: Tell<'_>) -> Result<Option<String>> {
+        match self.missing_table(conn)? {
+            Some(name) => Ok(Some(describe_missing(name))),
+            None => (self.check)(conn, tell),
+        }
+    }
+
+    /// Compares a few rows.
+    pub(super) fn seems_whole(&self, conn: &Connection) -> Result<bool> {
+        Ok(self.missing_table(conn)?.is_none() && (self.probe)(conn)?)
+    }
+
+    fn missing_table(&self, conn: &Connection) -> Result<Option<&'static str>> {
+        for name in self.tables {
+            if !is_there(conn, name)? {
+                return Ok(Some(name));
+            }
+        }
+        Ok(None)
+    }
+}
+
+pub(super) fn describe_missing(table: &str) -> String {
+    format!("the table {table} is missing")
 }
 
 /// How a derived table is remade.
 #[derive(Clone, Copy)]
 pub(crate) enum Make {
-    /// In one short transaction.
+    /// In one short transaction, which creates missing tables first.
     AtOnce(fn(&Connection) -> Result<()>),
     /// Before any other write, because every write depends on it.
     First(fn(&mut Connection) -> Result<()>),
@@ -44,15 +78,6 @@ pub(crate) struct Pieces {
     pub(crate) empty: fn(&Connection) -> Result<()>,
     /// Adds the rows of `app_users` after this one. Returns the last added; `None` if there were no more.
     pub(crate) piece: fn(&Connection, i64) -> Result<Option<i64>>,
-}
-
-/// A damaged derived table.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DerivedFault {
-    /// The table, by its [`Derived::name`].
-    pub name: &'static str,
-    /// The fault, without values of any row.
-    pub what: String,
 }
 
 /// Maps an error of a statement on a derived table to [`Error::Derived`], if the table is damaged.
@@ -93,11 +118,25 @@ pub(crate) struct Sum {
 
 impl Sum {
     pub(crate) fn add(&mut self, row: &impl Hash) {
-        use std::hash::Hasher as _;
         let mut hasher = DefaultHasher::new();
         row.hash(&mut hasher);
         self.rows += 1;
         self.hashes = self.hashes.wrapping_add(u128::from(hasher.finish()));
+    }
+
+    /// The rows that a query returns, each of texts.
+    pub(crate) fn read<const N: usize>(conn: &Connection, sql: &str) -> Result<Self> {
+        let mut sum = Self::default();
+        let mut select = conn.prepare(sql)?;
+        let mut rows = select.query([])?;
+        while let Some(row) = rows.next()? {
+            let mut texts = [""; N];
+            for (n, text) in texts.iter_mut().enumerate() {
+                *text = row.get_ref(n)?.as_str()?;
+            }
+            sum.add(&texts);
+        }
+        Ok(sum)
     }
 
     /// The difference of `is` from `self`, the expected rows.
@@ -125,9 +164,9 @@ pub(crate) fn probed_rows(conn: &Connection) -> Result<Vec<i64>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// The boolean that a query returns.
-pub(crate) fn query_bool(conn: &Connection, sql: &str) -> Result<bool> {
-    Ok(conn.query_row(sql, [], |row| row.get(0))?)
+/// The last row of `app_users`: the total of a remake.
+pub(crate) fn last_user_row(conn: &Connection) -> Result<i64> {
+    Ok(query_one(conn, "SELECT coalesce(max(rowid), 0) FROM app_users", [])?)
 }
 
 /// Whether an error means that the table is damaged or missing, not that it is unavailable now.
@@ -138,6 +177,43 @@ pub(crate) fn is_of_the_table(error: &Error) -> bool {
             .iter()
             .any(|part| text.contains(part)),
         _ => false,
+    }
+}
+
+/// Progress of the tables that are filled in steps: the last row of `app_users` in each; -1 for one that is not
+/// emptied yet, `None` for one that is whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Remaking {
+    /// Of `seen`.
+    pub(crate) seen: Option<i64>,
+    /// Of the search index.
+    pub(crate) search: Option<i64>,
+}
+
+impl Remaking {
+    pub(crate) fn read(conn: &Connection) -> Result<Self> {
+        let sql = "SELECT sortable, searchable FROM upkeep";
+        let mut select = conn.prepare_cached(sql)?;
+        Ok(select.query_row([], |row| Ok(Self { seen: row.get(0)?, search: row.get(1)? }))?)
+    }
+
+    /// Whether a table is not whole yet.
+    pub(crate) fn is_pending(self, name: &str) -> bool {
+        self.done(name).is_some()
+    }
+
+    /// The progress of a table.
+    pub(crate) fn done(self, name: &str) -> Option<i64> {
+        match name {
+            "seen" => self.seen,
+            "search" => self.search,
+            _ => None,
+        }
+    }
+
+    /// Whether the search index already has the words of a row, or is whole.
+    pub(crate) fn has_words_of(self, rowid: i64) -> bool {
+        self.search.is_none_or(|to| rowid <= to)
     }
 }
 

@@ -3,11 +3,9 @@
 
 use rusqlite::Connection;
 
-use super::kind::{Derived, DerivedFault, Make, Tell, is_of_the_table};
-use super::remaking::Remaking;
-use super::{
-    columns, feed, identifiers, numbers, orders, receipts, records, schema, search, tombstones, unneeded,
-};
+use super::kind::{Derived, Make, Remaking, Tell, describe_missing, is_of_the_table};
+use super::{columns, erasures, identifiers, numbers, orders, records, schema, search, sequences};
+use crate::store::sqlite::file_errors::DerivedFault;
 use crate::store::sqlite::{Error, Result};
 
 /// In the order of checks and remakes: each may depend on those before it.
@@ -16,6 +14,7 @@ pub const DERIVED: [Derived; 13] = [
         name: "counters",
         of: "the journal and the feed",
         serves: "the next numbers and times, the epoch of the feed, and the state of maintenance",
+        tables: numbers::TABLES,
         check: numbers::check,
         probe: numbers::probe,
         make: Make::AtOnce(numbers::make),
@@ -24,22 +23,25 @@ pub const DERIVED: [Derived; 13] = [
         name: "feed",
         of: "the changes after its last gap; those before it are removed, as by retention",
         serves: "followers; those that have not read beyond a gap start again with the snapshot",
-        check: feed::check,
-        probe: feed::probe,
-        make: Make::AtOnce(feed::make),
+        tables: &[],
+        check: sequences::check_feeds,
+        probe: sequences::probe_feeds,
+        make: Make::AtOnce(sequences::make_feeds),
     },
     Derived {
         name: "answers",
         of: "nothing; remade, it is empty",
         serves: "repeated calls with an Idempotency-Key, for a day",
-        check: |conn, _| Ok((!schema::is_there(conn, "answers")?).then(|| "the table is missing".to_owned())),
-        probe: |conn| schema::is_there(conn, "answers"),
-        make: Make::AtOnce(|conn| schema::recreate(conn, "TABLE", "answers", &[])),
+        tables: &["answers"],
+        check: |_, _| Ok(None),
+        probe: |_| Ok(true),
+        make: Make::AtOnce(|conn| schema::recreate(conn, "answers", &[])),
     },
     Derived {
         name: "records",
         of: "the journal",
         serves: "everything",
+        tables: &["app_users"],
         check: records::check,
         probe: records::probe,
         make: Make::First(records::make),
@@ -48,6 +50,7 @@ pub const DERIVED: [Derived; 13] = [
         name: "columns",
         of: "the records",
         serves: "lists, filters and searches",
+        tables: &[],
         check: columns::check,
         // `rollcall rebuild` finds single wrong rows.
         probe: |_| Ok(true),
@@ -57,6 +60,7 @@ pub const DERIVED: [Derived; 13] = [
         name: "identifiers",
         of: "the records",
         serves: "look-ups by userId and by client",
+        tables: &["identifiers"],
         check: identifiers::check,
         probe: identifiers::probe,
         make: Make::First(identifiers::make),
@@ -65,36 +69,35 @@ pub const DERIVED: [Derived; 13] = [
         name: "tombstones",
         of: "the records",
         serves: "recognising later data about erased app users",
-        check: tombstones::check,
-        probe: tombstones::probe,
-        make: Make::AtOnce(tombstones::make),
+        tables: &["erasures"],
+        check: erasures::check_tombstones,
+        // A start would have to read every record to find missing rows.
+        probe: |_| Ok(true),
+        make: Make::AtOnce(erasures::make_tombstones),
     },
     Derived {
         name: "receipts",
         of: "the tombstones; remade, all stored data is searched for them once more",
         serves: "the receipts and the progress of erasures",
-        check: |conn, _| receipts::lost_receipts(conn),
-        probe: |conn| Ok(receipts::lost_receipts(conn)?.is_none()),
-        make: Make::AtOnce(|conn| {
-            if !schema::is_there(conn, "receipts")? {
-                schema::recreate(conn, "TABLE", "receipts", &[])?;
-                orders::make_indexes(conn)?;
-            }
-            receipts::remake_receipts(conn)
-        }),
+        tables: &["receipts"],
+        check: |conn, _| erasures::lost_receipts(conn),
+        probe: |conn| Ok(erasures::lost_receipts(conn)?.is_none()),
+        make: Make::AtOnce(erasures::remake_receipts),
     },
     Derived {
         name: "gaps",
         of: "the numbers of the journal; remade, every number without an entry counts as removed",
         serves: "telling entries that retention and erasures removed from lost ones",
-        check: unneeded::check,
-        probe: unneeded::probe,
-        make: Make::AtOnce(unneeded::make),
+        tables: &["gaps"],
+        check: sequences::check_gaps,
+        probe: sequences::has_gaps,
+        make: Make::AtOnce(sequences::make_gaps),
     },
     Derived {
         name: "indexes",
         of: "the rows of their tables",
         serves: "lists by signedUpAt, counts and erasures",
+        tables: &[],
         check: orders::check_indexes,
         probe: orders::has_indexes,
         make: Make::AtOnce(orders::make_indexes),
@@ -103,6 +106,7 @@ pub const DERIVED: [Derived; 13] = [
         name: "moves",
         of: "the rows that moved since",
         serves: "cursors of lists by lastSeen and signedUpAt; remade, existing cursors expire",
+        tables: &["moves"],
         check: orders::check_moves,
         probe: orders::probe_moves,
         make: Make::AtOnce(orders::make_moves),
@@ -111,6 +115,7 @@ pub const DERIVED: [Derived; 13] = [
         name: "seen",
         of: "the columns",
         serves: "lists by lastSeen",
+        tables: &["seen"],
         check: orders::check_seen,
         probe: orders::probe_seen,
         make: Make::Pieces(orders::SEEN),
@@ -119,11 +124,47 @@ pub const DERIVED: [Derived; 13] = [
         name: "search",
         of: "the columns",
         serves: "searches",
+        tables: &["search"],
         check: search::check,
         probe: search::probe,
         make: Make::Pieces(search::SEARCH),
     },
 ];
+
+/// The tables that are derived from nothing: only a backup restores them. A new table of the schema belongs here or into
+/// [`DERIVED`].
+const SOURCES: [&str; 5] = ["journal", "bodies", "changes", "quarantine", "base"];
+
+/// The error for a lost table; `None` for one that is not rollcall's. Those of the search index have its name as a prefix.
+fn loss_error(table: &str) -> Option<Error> {
+    if SOURCES.contains(&table) {
+        return Some(Error::Damaged(describe_missing(table)));
+    }
+    let is_of = |derived: &&Derived| derived.tables.contains(&table);
+    let derived = DERIVED.iter().find(is_of).map(|derived| derived.name);
+    let name = derived.or_else(|| table.starts_with("search_").then_some("search"))?;
+    Some(Error::Derived { name, why: describe_missing(table) })
+}
+
+/// The error for SQLite's message that one of rollcall's tables is missing.
+pub(crate) fn missing_table_error(message: &str) -> Option<Error> {
+    let (_, rest) = message.split_once("no such table: ")?;
+    let word = rest.split_whitespace().next()?;
+    loss_error(word.strip_prefix("main.").unwrap_or(word))
+}
+
+/// Fails if a table is missing that is derived from nothing.
+///
+/// # Errors
+/// [`Error::Damaged`] names the table.
+pub(crate) fn check_source_tables(conn: &Connection) -> Result<()> {
+    for table in SOURCES {
+        if !schema::is_there(conn, table)? {
+            return Err(Error::Damaged(describe_missing(table)));
+        }
+    }
+    Ok(())
+}
 
 /// The index of a derived table in the list.
 pub(crate) fn position_of(name: &str) -> Option<usize> {
@@ -142,7 +183,7 @@ pub(crate) fn find_faults(conn: &Connection, tell: Tell<'_>) -> Result<Vec<Deriv
         if remaking.is_pending(derived.name) {
             continue;
         }
-        let what = match (derived.check)(conn, tell) {
+        let what = match derived.find_fault(conn, tell) {
             Ok(found) => found,
             // Another derived table is damaged, and is reported itself.
             Err(Error::Derived { name, .. }) if name != derived.name && position_of(name).is_some() => None,
@@ -162,4 +203,42 @@ pub(crate) fn is_about_derived(line: &str) -> bool {
     line.contains("FTS5")
         || line.contains("fts5:")
         || of_index && orders::INDEXES.iter().any(|name| line.contains(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::store::sqlite::schema;
+
+    #[test]
+    fn every_table_of_the_schema_is_the_truth_or_has_a_name_under_which_it_is_made_anew() {
+        let conn = Connection::open_in_memory().unwrap();
+        schema::create_schema(&conn).unwrap();
+        let mut select = conn.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").unwrap();
+        let names = select.query_map([], |row| row.get::<_, String>(0)).unwrap();
+        let names: BTreeSet<String> = names.map(Result::unwrap).collect();
+        for name in names.iter().filter(|name| !name.starts_with("sqlite_")) {
+            assert!(loss_error(name).is_some(), "{name} is in no list");
+        }
+        let listed = DERIVED.iter().flat_map(|derived| derived.tables).chain(&SOURCES);
+        assert!(listed.into_iter().all(|name| names.contains(*name)));
+    }
+
+    #[test]
+    fn a_missing_table_is_named_for_every_statement() {
+        let conn = Connection::open_in_memory().unwrap();
+        let message = |sql: &str| Error::from(conn.prepare(sql).unwrap_err());
+        for sql in
+            ["SELECT * FROM feeds", "INSERT INTO feeds VALUES (1)", "DELETE FROM main.feeds WHERE app = 1"]
+        {
+            assert!(matches!(message(sql), Error::Derived { name: "counters", .. }), "{sql}");
+        }
+        assert!(matches!(message("SELECT 1 FROM search_data"), Error::Derived { name: "search", .. }));
+        let Error::Damaged(what) = message("SELECT 1 FROM journal") else { panic!() };
+        assert_eq!(what, "the table journal is missing");
+        assert!(matches!(message("SELECT 1 FROM strangers"), Error::Unavailable(_)));
+    }
 }

@@ -5,15 +5,20 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::kind::{Tell, query_bool};
-use super::remaking::Remaking;
-use super::schema::{is_there, recreate};
-use crate::domain::AppId;
-use crate::store::sqlite::{Result, compacted};
-use crate::store::{FeedEpoch, Seq};
+use super::kind::{Remaking, Tell};
+use super::schema::create_missing;
+use crate::domain::{AppId, RecordKey};
+use crate::store::sqlite::Result;
+use crate::store::sqlite::connection::{execute, query_one};
+use crate::store::sqlite::epoch_marker::find_epoch;
+use crate::store::tables::{AnswerSecret, Clock, CompactedRecord, Feed, Horizon, Rules};
+use crate::store::{FeedEpoch, JournalState, ReadRow as _, Seq};
+
+/// Compacted records that are read at once.
+const PAGE: usize = 1000;
 
 /// Their tables.
-const TABLES: [&str; 6] = ["upkeep", "clock", "answer_key", "feeds", "epochs", "horizon"];
+pub(super) const TABLES: &[&str] = &["upkeep", "clock", "answer_key", "feeds", "epochs", "horizon"];
 
 /// The rules that must hold, and the fault if one does not. Imports are excluded: their times come from the clock
 /// of another directory.
@@ -47,35 +52,28 @@ const EPOCH: (&str, &str) = (
     "the epoch of the feed is missing",
 );
 
-/// See [`super::Derived`].
 pub(super) fn check(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>> {
     tell(1)?;
     wrong(conn, &[&RULES[..], &[EPOCH]].concat())
 }
 
-/// See [`super::Derived`].
 pub(super) fn probe(conn: &Connection) -> Result<bool> {
     Ok(wrong(conn, &RULES)?.is_none())
 }
 
 fn wrong(conn: &Connection, rules: &[(&str, &str)]) -> Result<Option<String>> {
-    for name in TABLES {
-        if !is_there(conn, name)? {
-            return Ok(Some(format!("the table {name} is missing")));
-        }
-    }
     for (rule, wrong) in rules {
-        if !query_bool(conn, rule)? {
+        if !query_one::<bool>(conn, rule, [])? {
             return Ok(Some((*wrong).to_owned()));
         }
     }
     Ok(None)
 }
 
-/// See [`super::Derived`]. Without a row in `upkeep` all other tables are remade. A lost epoch is replaced when
+/// Without a row in `upkeep` all other tables are remade. A lost epoch is replaced when
 /// the database is opened: by a new one, unless the service remembers it.
 pub(super) fn make(conn: &Connection) -> Result<()> {
-    make_tables(conn)?;
+    create_missing(conn, &["answers"])?;
     conn.execute_batch(
         "INSERT INTO upkeep (one, cleared, filled, identified, sortable, searchable)
              SELECT 1, 0, 0, -1, -1, -1 WHERE NOT EXISTS (SELECT 1 FROM upkeep);
@@ -94,19 +92,10 @@ pub(super) fn make(conn: &Connection) -> Result<()> {
     Ok(())
 }
 
-fn make_tables(conn: &Connection) -> Result<()> {
-    for name in TABLES.into_iter().chain(["answers"]) {
-        if !is_there(conn, name)? {
-            recreate(conn, "TABLE", name, &[])?;
-        }
-    }
-    Ok(())
-}
-
 /// The horizon is the last entry that a compacted record knows; bodies before it are dropped. Clears the `clean`
 /// flag, so that the next start vacuums the file.
 fn make_horizon(conn: &Connection) -> Result<()> {
-    let last_of_records = compacted::each_head(conn, &mut |_| Ok(()))?;
+    let last_of_records = last_compacted_head(conn, &mut |_| Ok(()))?;
     let mut last = last_of_records.unwrap_or(0);
     let number = |sql: &str, seq: Seq| {
         let found = conn.query_row(sql, [seq as i64], |row| row.get::<_, Option<i64>>(0)).optional();
@@ -126,72 +115,96 @@ fn make_horizon(conn: &Connection) -> Result<()> {
     Ok(())
 }
 
-/// The counters that a running service remembers. Only the service writes them, so the file must match.
-pub(crate) struct KnownCounters<'k> {
-    /// The last change of each app.
-    pub(crate) feeds: &'k HashMap<AppId, u64>,
-    pub(crate) epoch: FeedEpoch,
-    pub(crate) clock: i64,
-    pub(crate) answer_key: &'k [u8; 32],
-    /// See the columns of `upkeep`.
-    pub(crate) cleared: i64,
-    pub(crate) remaking: Remaking,
-    pub(crate) rules: i64,
-    /// A lower bound of the last row of `app_users`.
-    pub(crate) last_user: i64,
-    /// The last compacted entry, when it was received, and whether the file is clean.
-    pub(crate) horizon: (Seq, i64, bool),
+/// The last entry that a compacted record knows, 0 if none does; `None` if there is no record.
+pub(crate) fn last_compacted_head(conn: &Connection, tell: Tell<'_>) -> Result<Option<Seq>> {
+    let (mut after, mut last): (Option<RecordKey>, Option<Seq>) = (None, None);
+    loop {
+        let page = CompactedRecord::select().after_last(after.as_ref()).limit(PAGE).read(conn)?;
+        tell(page.len() as u64)?;
+        let Some(end) = page.last() else { return Ok(last) };
+        after = Some((end.app.clone(), end.id.clone()));
+        for stored in &page {
+            let head = stored.decode()?.head.unwrap_or(0);
+            last = Some(last.unwrap_or(0).max(head));
+        }
+    }
 }
 
-impl KnownCounters<'_> {
+/// The counters that a running service remembers. Only the service writes them, so the file must match.
+#[derive(Clone, PartialEq)]
+pub(crate) struct KnownCounters {
+    pub(crate) journal: JournalState,
+    /// The last change of each app.
+    pub(crate) feeds: HashMap<AppId, u64>,
+    pub(crate) epoch: Option<FeedEpoch>,
+    pub(crate) answer_key: [u8; 32],
+    /// No page of the file holds bytes of deleted rows.
+    pub(crate) is_clean: bool,
+    /// The last move of which no outdated row of `seen` is left.
+    pub(crate) cleared: i64,
+    pub(crate) remaking: Remaking,
+    /// The version of the rules by which the directory was built.
+    pub(crate) rules: i64,
+}
+
+impl KnownCounters {
+    /// The counters of the file.
+    pub(crate) fn read(conn: &Connection) -> Result<Self> {
+        let horizon = Horizon::only(conn)?;
+        Ok(Self {
+            journal: JournalState {
+                next_entry: query_one::<i64>(conn, NEXT_ENTRY, [])? as Seq,
+                clock: Clock::only(conn)?.time,
+                compacted: (horizon.seq, horizon.received),
+            },
+            feeds: Feed::select().read(conn)?.into_iter().map(|feed| (feed.app, feed.last)).collect(),
+            epoch: find_epoch(conn)?,
+            answer_key: AnswerSecret::only(conn)?.key,
+            is_clean: query_one(conn, "SELECT clean FROM horizon", [])?,
+            cleared: query_one(conn, "SELECT cleared FROM upkeep", [])?,
+            remaking: Remaking::read(conn)?,
+            rules: Rules::only(conn)?.rules,
+        })
+    }
+
     /// Whether the file matches.
     pub(super) fn is_in(&self, conn: &Connection) -> Result<bool> {
-        let sql = "SELECT coalesce((SELECT count(*) FROM feeds) = ?1 AND (SELECT sum(seq) FROM feeds) IS ?2
-                       AND (SELECT (epoch, is_first) = (?3, ?4) FROM epochs)
-                       AND (SELECT time FROM clock) = ?5 AND (SELECT key FROM answer_key) = ?6
-                       AND (SELECT cleared = ?7 AND sortable IS ?8 AND searchable IS ?9 AND rules = ?10 FROM upkeep)
-                       AND (SELECT (seq, received, clean) = (?11, ?12, ?13) FROM horizon), 0)";
-        let sum = (!self.feeds.is_empty()).then(|| self.feeds.values().sum::<u64>() as i64);
-        let (seq, received, clean) = self.horizon;
-        let row = params![
-            self.feeds.len() as i64,
-            sum,
-            self.epoch.epoch.number(),
-            self.epoch.is_first,
-            self.clock,
-            &self.answer_key[..],
-            self.cleared,
-            self.remaking.seen,
-            self.remaking.search,
-            self.rules,
-            seq as i64,
-            received,
-            clean,
-        ];
-        let mut select = conn.prepare_cached(sql)?;
-        Ok(select.query_row(row, |row| row.get(0))?)
+        let mut found = Self::read(conn)?;
+        found.journal.next_entry = self.journal.next_entry;
+        Ok(found == *self)
     }
 
     /// Writes the counters that the file has lost.
     pub(crate) fn put_back(&self, conn: &Connection) -> Result<()> {
-        make_tables(conn)?;
-        let run = |sql: &str, row: &[&dyn rusqlite::ToSql]| conn.execute(sql, row).map(drop);
-        for (app, seq) in self.feeds {
+        create_missing(conn, TABLES)?;
+        for (app, seq) in &self.feeds {
             let sql = "INSERT INTO feeds (app, seq) VALUES (?1, ?2)
                            ON CONFLICT (app) DO UPDATE SET seq = max(seq, excluded.seq)";
-            run(sql, &[&app.as_str(), &(*seq as i64)])?;
+            execute(conn, sql, params![app.as_str(), *seq as i64])?;
         }
-        let sql = "INSERT OR REPLACE INTO epochs (one, epoch, is_first) VALUES (1, ?1, ?2)";
-        run(sql, &[&self.epoch.epoch.number(), &self.epoch.is_first])?;
-        run("INSERT OR REPLACE INTO clock (one, time) VALUES (1, ?1)", &[&self.clock])?;
-        run("INSERT OR REPLACE INTO answer_key (one, key) VALUES (1, ?1)", &[&&self.answer_key[..]])?;
-        let (seq, received, clean) = self.horizon;
+        if let Some(FeedEpoch { epoch, is_first }) = self.epoch {
+            let sql = "INSERT OR REPLACE INTO epochs (one, epoch, is_first) VALUES (1, ?1, ?2)";
+            execute(conn, sql, params![epoch.number(), is_first])?;
+        }
+        let JournalState { clock, compacted: (seq, received), .. } = self.journal;
+        execute(conn, "INSERT OR REPLACE INTO clock (one, time) VALUES (1, ?1)", [clock])?;
+        execute(conn, "INSERT OR REPLACE INTO answer_key (one, key) VALUES (1, ?1)", [self.answer_key])?;
         let sql = "INSERT OR REPLACE INTO horizon (one, seq, received, clean) VALUES (1, ?1, ?2, ?3)";
-        run(sql, &[&(seq as i64), &received, &clean])?;
+        execute(conn, sql, params![seq as i64, received, self.is_clean])?;
         let sql = "INSERT INTO upkeep (one, cleared, sortable, searchable, rules) VALUES (1, ?1, ?2, ?3, ?4)
                        ON CONFLICT (one) DO UPDATE SET cleared = excluded.cleared, sortable = excluded.sortable,
                            searchable = excluded.searchable, rules = excluded.rules";
-        run(sql, &[&self.cleared, &self.remaking.seen, &self.remaking.search, &self.rules])?;
+        execute(conn, sql, params![self.cleared, self.remaking.seen, self.remaking.search, self.rules])?;
         Ok(())
     }
 }
+
+/// The number of the next journal entry: higher than all that the file speaks of. The newest entries may have been
+/// deleted, or be lost.
+const NEXT_ENTRY: &str = "
+    SELECT max((SELECT coalesce(max(seq), 0) FROM journal), seq,
+               (SELECT coalesce(max(first_seq), 0) FROM bodies),
+               (SELECT coalesce(max(seq), 0) FROM receipts),
+               coalesce((SELECT last FROM gaps ORDER BY first DESC LIMIT 1), 0),
+               (SELECT coalesce(max((SELECT journal FROM changes AS c WHERE c.app = f.app
+                    ORDER BY c.seq DESC LIMIT 1)), 0) FROM feeds AS f)) + 1 FROM horizon";

@@ -2,9 +2,10 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::kind::{Pieces, Tell, derived_error, probed_rows, query_bool};
+use super::kind::{Pieces, Remaking, Tell, derived_error, probed_rows};
 use super::schema::{is_there, recreate};
 use crate::store::sqlite::Result;
+use crate::store::sqlite::connection::query_one;
 
 /// Every index that is not a table's key.
 pub(super) const INDEXES: [&str; 2] = ["signed_up", "receipts_open"];
@@ -23,7 +24,6 @@ const COUNTS: [(&str, &str, &str); 2] = [
     ),
 ];
 
-/// See [`super::Derived`].
 pub(super) fn check_indexes(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>> {
     if !has_indexes(conn)? {
         return Ok(Some("an index is missing".to_owned()));
@@ -43,39 +43,34 @@ pub(super) fn check_indexes(conn: &Connection, tell: Tell<'_>) -> Result<Option<
     Ok(None)
 }
 
-/// See [`super::Derived`].
 pub(super) fn has_indexes(conn: &Connection) -> Result<bool> {
     INDEXES.into_iter().try_fold(true, |all, name| Ok(all && is_there(conn, name)?))
 }
 
-/// See [`super::Derived`].
 pub(super) fn make_indexes(conn: &Connection) -> Result<()> {
-    INDEXES.into_iter().try_for_each(|name| recreate(conn, "INDEX", name, &[]))
+    INDEXES.into_iter().try_for_each(|name| recreate(conn, name, &[]))
 }
 
-/// See [`super::Derived`].
 pub(super) const SEEN: Pieces = Pieces { column: "sortable", empty: empty_seen, piece: fill_seen };
 
 /// Rows of `app_users` per step.
 const PIECE: i64 = 500;
 
 fn empty_seen(conn: &Connection) -> Result<()> {
-    recreate(conn, "TABLE", "seen", &[])
+    recreate(conn, "seen", &[])
 }
 
 fn fill_seen(conn: &Connection, from: i64) -> Result<Option<i64>> {
     let sql = "SELECT max(rowid) FROM (SELECT rowid FROM app_users WHERE rowid > ?1 ORDER BY rowid LIMIT ?2)";
-    let to: Option<i64> = conn.query_row(sql, [from, PIECE], |row| row.get(0))?;
-    let Some(to) = to else { return Ok(None) };
+    let Some(to) = query_one::<Option<i64>>(conn, sql, [from, PIECE])? else { return Ok(None) };
     let sql = "INSERT OR REPLACE INTO seen (app, last_seen, id, user)
                    SELECT app, last_seen, id, rowid FROM app_users WHERE rowid > ?1 AND rowid <= ?2 AND listed";
     conn.execute(sql, [from, to]).map_err(derived_error("seen"))?;
     Ok(Some(to))
 }
 
-/// See [`super::Derived`].
 pub(super) fn check_seen(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>> {
-    let number = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, i64>(0));
+    let number = |sql: &str| query_one::<i64>(conn, sql, []);
     let missing = number(
         "SELECT count(*) FROM app_users AS a WHERE listed AND NOT EXISTS (SELECT 1 FROM seen AS s
              WHERE s.app = a.app AND s.last_seen = a.last_seen AND s.id = a.id AND s.user = a.rowid)",
@@ -92,7 +87,6 @@ pub(super) fn check_seen(conn: &Connection, tell: Tell<'_>) -> Result<Option<Str
     Ok((strange > 0).then(|| format!("{strange} rows lead to another app user")))
 }
 
-/// See [`super::Derived`].
 pub(super) fn probe_seen(conn: &Connection) -> Result<bool> {
     let sql = "SELECT EXISTS (SELECT 1 FROM app_users AS a WHERE rowid = ?1 AND (NOT listed OR EXISTS (
                    SELECT 1 FROM seen AS s WHERE s.app = a.app AND s.last_seen = a.last_seen AND s.id = a.id
@@ -121,10 +115,9 @@ const MOVES: [(&str, &str); 3] = [
     ),
 ];
 
-/// See [`super::Derived`].
 pub(super) fn check_moves(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>> {
     for (rule, wrong) in MOVES {
-        if !query_bool(conn, rule)? {
+        if !query_one::<bool>(conn, rule, [])? {
             return Ok(Some(wrong.to_owned()));
         }
         tell(1)?;
@@ -132,32 +125,29 @@ pub(super) fn check_moves(conn: &Connection, tell: Tell<'_>) -> Result<Option<St
     // Every outdated row of `seen` must be in a move that is not cleared yet.
     let sql = "SELECT (SELECT count(*) FROM seen) - (SELECT count(*) FROM app_users WHERE listed)
                    <= (SELECT count(*) FROM moves WHERE n > (SELECT cleared FROM upkeep) AND sort = 'lastSeen')";
-    let sortable: Option<i64> = conn.query_row("SELECT sortable FROM upkeep", [], |row| row.get(0))?;
-    if sortable.is_none() && !query_bool(conn, sql)? {
+    if Remaking::read(conn)?.seen.is_none() && !query_one::<bool>(conn, sql, [])? {
         return Ok(Some("some that are needed to clear outdated rows of seen are missing".to_owned()));
     }
     Ok(None)
 }
 
-/// See [`super::Derived`].
 pub(super) fn probe_moves(conn: &Connection) -> Result<bool> {
     let sql = "SELECT m.id = '' OR NOT EXISTS (SELECT 1 FROM app_users AS a
                    WHERE a.rowid = m.user AND (a.app, a.id) <> (m.app, m.id))
                    FROM moves AS m ORDER BY n DESC LIMIT 1";
     let last: Option<bool> = conn.query_row(sql, [], |row| row.get(0)).optional()?;
-    Ok(last.unwrap_or(true) && query_bool(conn, MOVES[1].0)?)
+    Ok(last.unwrap_or(true) && query_one(conn, MOVES[1].0, [])?)
 }
 
 /// More moves than a database ever holds.
 const BEYOND: i64 = 10_000_000;
 
-/// See [`super::Derived`]. Leaves one placeholder with a number beyond every one that was given, so that existing
+/// Leaves one placeholder with a number beyond every one that was given, so that existing
 /// cursors expire. Pending deletions from `seen` are dropped with the moves.
 pub(super) fn make_moves(conn: &Connection) -> Result<()> {
-    let sql = "SELECT max(n) FROM moves";
-    let last: Option<i64> = conn.query_row(sql, [], |row| row.get(0)).unwrap_or_default();
-    recreate(conn, "TABLE", "moves", &[])?;
-    let cleared: i64 = conn.query_row("SELECT cleared FROM upkeep", [], |row| row.get(0))?;
+    let last: Option<i64> = query_one(conn, "SELECT max(n) FROM moves", []).unwrap_or_default();
+    recreate(conn, "moves", &[])?;
+    let cleared: i64 = query_one(conn, "SELECT cleared FROM upkeep", [])?;
     let next = last.unwrap_or(0).max(cleared).saturating_add(BEYOND);
     let sql =
         "INSERT INTO moves (n, sort, app, id, user, before, now) VALUES (?1, 'lastSeen', '', '', 0, 0, NULL)";

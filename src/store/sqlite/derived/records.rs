@@ -2,11 +2,12 @@
 
 use rusqlite::Connection;
 
-use super::kind::{Tell, query_bool};
-use super::schema::{is_there, recreate};
+use super::kind::Tell;
+use super::schema::{create_missing, is_there};
 use super::{identifiers, orders};
 use crate::format::record::decode;
 use crate::store::sqlite::Result;
+use crate::store::sqlite::connection::query_one;
 
 /// Whether all records are lost.
 const EMPTY: &str = "SELECT NOT EXISTS (SELECT 1 FROM app_users)
@@ -17,34 +18,23 @@ const LED: &str = "SELECT EXISTS (SELECT 1 FROM seen AS s WHERE NOT EXISTS (SELE
     WHERE a.rowid = s.user AND a.app = s.app AND a.id = s.id))";
 
 /// Rows of `app_users` per progress report.
-const PIECE: i64 = 1000;
+const REPORT_ROWS: u64 = 1000;
 
-/// See [`super::Derived`]. `rollcall rebuild --verify` compares them with the journal.
+/// `rollcall rebuild --verify` compares them with the journal.
 pub(super) fn check(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>> {
-    if !is_there(conn, "app_users")? {
-        return Ok(Some("the table app_users is missing".to_owned()));
-    }
-    if query_bool(conn, EMPTY)? {
+    if query_one(conn, EMPTY, [])? {
         return Ok(Some("it is empty, and the journal is not".to_owned()));
     }
-    let sql = "SELECT rowid, record FROM app_users WHERE rowid > ?1 ORDER BY rowid LIMIT ?2";
-    let mut select = conn.prepare(sql)?;
-    let (mut after, mut bad) = (i64::MIN, Vec::new());
-    loop {
-        let mut rows = select.query([after, PIECE])?;
-        let mut found = 0;
-        while let Some(row) = rows.next()? {
-            after = row.get(0)?;
-            found += 1;
-            let is_read =
-                row.get_ref(1).is_ok_and(|cell| cell.as_blob().is_ok_and(|blob| decode(blob).is_ok()));
-            if !is_read {
-                bad.push(after);
-            }
+    let mut select = conn.prepare("SELECT rowid, record FROM app_users ORDER BY rowid")?;
+    let (mut rows, mut bad) = (select.query([])?, Vec::new());
+    for n in 1_u64.. {
+        let Some(row) = rows.next()? else { break };
+        let record = row.get_ref(1).ok().and_then(|cell| cell.as_blob().ok());
+        if record.is_none_or(|record| decode(record).is_err()) {
+            bad.push(row.get::<_, i64>(0)?);
         }
-        tell(found)?;
-        if found == 0 {
-            break;
+        if n.is_multiple_of(REPORT_ROWS) {
+            tell(REPORT_ROWS)?;
         }
     }
     Ok(match bad.as_slice() {
@@ -56,23 +46,19 @@ pub(super) fn check(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>>
     })
 }
 
-/// See [`super::Derived`].
 pub(super) fn probe(conn: &Connection) -> Result<bool> {
-    Ok(is_there(conn, "app_users")? && !query_bool(conn, EMPTY)?)
+    Ok(!query_one::<bool>(conn, EMPTY, [])?)
 }
 
-/// See [`super::Derived`]. Only requests the reapplication, as for records of older rules. If rows are lost,
+/// Only requests the reapplication, as for records of older rules. If rows are lost,
 /// removes what leads to them, because their numbers are given again.
 pub(super) fn make(conn: &mut Connection) -> Result<()> {
     let txn = conn.transaction()?;
-    let is_lost = !is_there(&txn, "app_users")?;
-    if is_lost {
-        recreate(&txn, "TABLE", "app_users", &[])?;
-        orders::make_indexes(&txn)?;
-    }
+    let was_there = is_there(&txn, "app_users")?;
+    create_missing(&txn, &["app_users"])?;
     txn.execute("UPDATE upkeep SET rules = 0", [])?;
-    let leads = |conn: &Connection| -> Result<bool> { Ok(is_there(conn, "seen")? && query_bool(conn, LED)?) };
-    let is_lost = is_lost || query_bool(&txn, EMPTY)? || leads(&txn)?;
+    let is = |sql: &str| query_one::<bool>(&txn, sql, []);
+    let is_lost = !was_there || is(EMPTY)? || is_there(&txn, "seen")? && is(LED)?;
     if is_lost {
         orders::make_moves(&txn)?;
         txn.execute("UPDATE upkeep SET searchable = -1", [])?;

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-use super::kind::{Make, Pieces, note_progress};
+use super::kind::{Make, Pieces, Remaking, last_user_row, note_progress};
 use super::list::{DERIVED, position_of};
-use super::remaking::{Remaking, last_user_row};
+use super::schema::create_missing;
 use crate::store::sqlite::{Error, Result};
 
 /// Interval of progress reports.
@@ -77,6 +77,7 @@ pub(crate) fn make_anew(conn: &mut Connection, name: &str) -> Result<()> {
         Make::First(make) => make(conn),
         Make::AtOnce(make) => {
             let txn = conn.transaction()?;
+            create_missing(&txn, derived.tables)?;
             make(&txn)?;
             Ok(txn.commit()?)
         }

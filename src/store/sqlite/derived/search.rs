@@ -7,6 +7,9 @@ use rusqlite::{Connection, params};
 use super::kind::{Pieces, Sum, Tell, derived_error, probed_rows};
 use super::schema::recreate;
 use crate::store::sqlite::Result;
+use crate::store::sqlite::connection::{execute, query_one};
+use crate::store::sqlite::table_rows::read_rows;
+use crate::store::tables::ListRow;
 
 /// The shadow tables of FTS5.
 const SHADOWS: [&str; 5] = ["search_data", "search_idx", "search_config", "search_content", "search_docsize"];
@@ -22,45 +25,38 @@ const LONGEST_WORD: usize = 32_768;
 /// Rows per progress report.
 const REPORT_ROWS: u64 = 1000;
 
-/// See [`super::Derived`].
 pub(super) const SEARCH: Pieces = Pieces { column: "searchable", empty, piece };
 
 fn empty(conn: &Connection) -> Result<()> {
-    recreate(conn, "TABLE", "search", &SHADOWS)?;
+    recreate(conn, "search", &SHADOWS)?;
     set_options(conn)
 }
 
 /// Sets the options that differ.
 pub(super) fn set_options(conn: &Connection) -> Result<()> {
     for option in OPTIONS {
-        let mut known = conn
-            .prepare("SELECT 1 FROM search_config WHERE k = ?1 AND v = ?2")
-            .map_err(derived_error("search"))?;
-        if !known.exists(option).map_err(derived_error("search"))? {
-            let sql = "INSERT INTO search (search, rank) VALUES (?1, ?2)";
-            conn.execute(sql, option).map_err(derived_error("search"))?;
-        }
+        let sql = "SELECT EXISTS (SELECT 1 FROM search_config WHERE k = ?1 AND v = ?2)";
+        let set = |is_set| {
+            if is_set {
+                Ok(0)
+            } else {
+                conn.execute("INSERT INTO search (search, rank) VALUES (?1, ?2)", option)
+            }
+        };
+        query_one(conn, sql, option).and_then(set).map_err(derived_error("search"))?;
     }
     Ok(())
 }
 
 fn piece(conn: &Connection, from: i64) -> Result<Option<i64>> {
-    let sql = "SELECT rowid, coalesce(words, '') FROM app_users WHERE rowid > ?1 ORDER BY rowid LIMIT ?2";
-    let mut select = conn.prepare_cached(sql)?;
-    let mut rows = select.query([from, PIECE])?;
-    let mut insert = conn
-        .prepare_cached("INSERT INTO search (rowid, words) VALUES (?1, ?2)")
-        .map_err(derived_error("search"))?;
-    let mut to = None;
-    while let Some(row) = rows.next()? {
-        let rowid: i64 = row.get(0)?;
-        let words = row.get_ref(1)?.as_str()?;
-        if !words.is_empty() {
-            insert.execute(params![rowid, words]).map_err(derived_error("search"))?;
+    let users: Vec<ListRow> = read_rows(conn, "WHERE rowid > ?1 ORDER BY rowid LIMIT ?2", [from, PIECE])?;
+    for ListRow { row, columns, .. } in &users {
+        if let Some(words) = columns.words.as_deref().filter(|words| !words.is_empty()) {
+            let sql = "INSERT INTO search (rowid, words) VALUES (?1, ?2)";
+            execute(conn, sql, params![row, words]).map_err(derived_error("search"))?;
         }
-        to = Some(rowid);
     }
-    Ok(to)
+    Ok(users.last().map(|user| user.row))
 }
 
 /// The words of a row, each once.
@@ -69,7 +65,7 @@ fn distinct(words: &str) -> BTreeSet<&[u8]> {
     all.map(|word| &word.as_bytes()[..word.len().min(LONGEST_WORD)]).collect()
 }
 
-/// See [`super::Derived`]. Compares the words of all rows with those of the index.
+/// Compares the words of all rows with those of the index.
 pub(super) fn check(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>> {
     let (mut should, mut is) = (Sum::default(), Sum::default());
     let sql = "SELECT rowid, words FROM app_users WHERE words <> ''";
@@ -104,19 +100,16 @@ pub(super) fn check(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>>
     Ok(should.differs(is, "words"))
 }
 
-/// See [`super::Derived`].
 pub(super) fn probe(conn: &Connection) -> Result<bool> {
-    let sql = "SELECT coalesce(words, '') FROM app_users WHERE rowid = ?1";
-    let mut select = conn.prepare(sql)?;
-    let found = "SELECT EXISTS (SELECT 1 FROM search WHERE search MATCH ?1 AND rowid = ?2)";
-    let mut found = conn.prepare(found).map_err(derived_error("search"))?;
     for rowid in probed_rows(conn)? {
-        let words: String = select.query_row([rowid], |row| row.get(0))?;
+        let sql = "SELECT coalesce(words, '') FROM app_users WHERE rowid = ?1";
+        let words: String = query_one(conn, sql, [rowid])?;
         let words: Vec<&str> = words.split(' ').filter(|word| !word.is_empty()).collect();
         let ends = words.first().into_iter().chain(words.last());
         for word in ends {
-            let asked = params![format!("\"{word}\""), rowid];
-            if !found.query_row(asked, |row| row.get(0)).map_err(derived_error("search"))? {
+            let sql = "SELECT EXISTS (SELECT 1 FROM search WHERE search MATCH ?1 AND rowid = ?2)";
+            let found = query_one(conn, sql, params![format!("\"{word}\""), rowid]);
+            if !found.map_err(derived_error("search"))? {
                 return Ok(false);
             }
         }

@@ -3,13 +3,12 @@
 
 use rusqlite::Connection;
 
-use super::kind::{Derived, Make, is_of_the_table};
-use super::list::DERIVED;
+use super::kind::{Derived, Make, Remaking, is_of_the_table, last_user_row};
+use super::list::{DERIVED, check_source_tables};
 use super::numbers::KnownCounters;
 use super::remake::{RemakeProgress, make_anew, remake_step};
-use super::remaking::{Remaking, last_user_row};
 use super::search::set_options;
-use crate::store::sqlite::tables::{ALL, Loss, table_missing};
+use crate::store::sqlite::connection::query_one;
 use crate::store::sqlite::{Error, Result};
 
 /// Up to this many rows of `app_users`, all tables are remade before the service is ready, in about a second.
@@ -18,38 +17,34 @@ const FEW: i64 = 20_000;
 /// Remakes damaged counters, on which everything else depends. Fails if a source table is missing.
 pub(crate) fn remake_counters_at_start(conn: &mut Connection) -> Result<()> {
     check_source_tables(conn)?;
-    let is_one = |derived: &&Derived| derived.name == "counters";
-    for derived in DERIVED.iter().filter(is_one) {
-        if is_found_damaged(conn, derived) {
-            make_anew(conn, derived.name)?;
-        }
-    }
-    Ok(())
+    let [counters, ..] = &DERIVED;
+    if is_found_damaged(conn, counters) { make_anew(conn, counters.name) } else { Ok(()) }
 }
 
-/// Probes every whole derived table of a running service. Returns the damaged ones.
+/// Probes every whole derived table of a running service, which has written rows of app users up to `last_user`. Returns
+/// the damaged ones.
 ///
 /// # Errors
 /// A source table is missing.
 pub(crate) fn probe_tables(
     conn: &Connection,
-    known: &KnownCounters<'_>,
-    remaking: Remaking,
+    known: &KnownCounters,
+    last_user: i64,
 ) -> Result<Vec<&'static str>> {
     check_source_tables(conn)?;
     let mut found = Vec::new();
     if !known.is_in(conn).unwrap_or(false) {
         found.push("counters");
     }
-    if known.rules > 0 && last_user_row(conn).is_ok_and(|last| last < known.last_user) {
+    if known.rules > 0 && last_user_row(conn).is_ok_and(|last| last < last_user) {
         found.push("records");
     }
-    for derived in DERIVED.iter().filter(|derived| !remaking.is_pending(derived.name)) {
+    for derived in DERIVED.iter().filter(|derived| !known.remaking.is_pending(derived.name)) {
         if derived.name == "records" && known.rules == 0 {
             // The journal is being reapplied already.
             continue;
         }
-        found.extend(match (derived.probe)(conn) {
+        found.extend(match derived.seems_whole(conn) {
             Ok(true) => None,
             Ok(false) => Some(derived.name),
             Err(Error::Derived { name, .. }) => Some(name),
@@ -82,10 +77,7 @@ pub(crate) fn remake_at_start(conn: &mut Connection) -> Result<()> {
 
 /// Whether a table has to be remade now, at least its first step.
 fn is_due(conn: &Connection, derived: &Derived) -> Result<bool> {
-    let is_set = |column: &str| {
-        let sql = format!("SELECT {column} IS NOT NULL FROM upkeep");
-        conn.query_row(&sql, [], |row| row.get::<_, bool>(0))
-    };
+    let is_set = |column: &str| query_one(conn, &format!("SELECT {column} IS NOT NULL FROM upkeep"), []);
     match derived.name {
         "columns" if is_set("filled")? => return Ok(true),
         "identifiers" if is_set("identified")? => return Ok(true),
@@ -102,7 +94,7 @@ fn is_due(conn: &Connection, derived: &Derived) -> Result<bool> {
 
 /// Whether a probe finds a table damaged.
 fn is_found_damaged(conn: &Connection, derived: &Derived) -> bool {
-    let found = (derived.probe)(conn);
+    let found = derived.seems_whole(conn);
     let why = match &found {
         Ok(true) => return false,
         Ok(false) => "a probe finds it damaged".to_owned(),
@@ -117,17 +109,4 @@ fn is_found_damaged(conn: &Connection, derived: &Derived) -> bool {
     let name = derived.name;
     tracing::warn!(table = name, why, "remaking {name} from {}: {why}", derived.of);
     true
-}
-
-/// Fails if a table is missing that is derived from nothing.
-///
-/// # Errors
-/// [`Error::Damaged`] names the table.
-pub(crate) fn check_source_tables(conn: &Connection) -> Result<()> {
-    let mut select = conn.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")?;
-    let there = select.query_map([], |row| row.get(0))?;
-    let there: Vec<String> = there.collect::<rusqlite::Result<_>>()?;
-    let is_lost =
-        |(table, loss): &&(&str, Loss)| *loss == Loss::Damage && !there.iter().any(|name| name == table);
-    ALL.iter().find(is_lost).map_or(Ok(()), |(table, _)| Err(table_missing(table)))
 }

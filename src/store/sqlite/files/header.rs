@@ -1,18 +1,19 @@
 //! What the first bytes of a file say about it.
 
 use std::fs::File;
-use std::io::{ErrorKind, Read as _};
+use std::io::{self, ErrorKind, Read as _};
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use rusqlite::{Connection, OpenFlags};
+
+use super::names::{LOGS, with_suffix};
 
 /// Marks a file as rollcall's: "roll" in ASCII.
 pub(crate) const APPLICATION_ID: i64 = 0x726f_6c6c;
 /// The first bytes of every SQLite database.
 pub(crate) const MAGIC: &[u8] = b"SQLite format 3\0";
-pub(crate) const HEADER: u64 = 100;
 /// Characters of a path that need no escape in a URI.
 const IN_URI: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_');
 /// Bytes of a write-ahead log before its first frame.
@@ -46,6 +47,18 @@ pub(crate) fn has_backup_checksum(path: &Path) -> bool {
     let seals = "SELECT count(*) FROM sqlite_schema WHERE name = '_rollcall_backup'";
     let found = Connection::open_with_flags(uri, flags);
     found.and_then(|conn| conn.query_row(seals, [], |row| row.get::<_, i64>(0))).is_ok_and(|seals| seals == 1)
+}
+
+/// The first bytes of a file, which identify it: more than a database's header and the first line of an export.
+pub(crate) fn read_head(file: File) -> io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    file.take(4096).read_to_end(&mut head)?;
+    Ok(head)
+}
+
+/// The log beside a database that holds pages, if one does.
+pub(crate) fn find_log(database: &Path) -> Option<PathBuf> {
+    LOGS.iter().map(|suffix| with_suffix(database, suffix)).find(|log| log_has_content(log))
 }
 
 /// Whether a log beside a database, named `-wal` or `-journal`, holds any pages. An unreadable log counts as one

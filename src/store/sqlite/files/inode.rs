@@ -20,19 +20,19 @@ impl Inode {
     /// Of the file that a path leads to.
     pub(crate) fn at(path: &Path) -> io::Result<Self> {
         seen(rustix::fs::CWD, path, rustix::fs::AtFlags::empty())
-            .unwrap_or_else(|| Ok(path.metadata()?.into()))
+            .unwrap_or_else(|| Ok((&path.metadata()?).into()))
     }
 
     /// Of the path itself, even if it is a link.
     pub(crate) fn at_itself(path: &Path) -> io::Result<Self> {
         seen(rustix::fs::CWD, path, rustix::fs::AtFlags::SYMLINK_NOFOLLOW)
-            .unwrap_or_else(|| Ok(path.symlink_metadata()?.into()))
+            .unwrap_or_else(|| Ok((&path.symlink_metadata()?).into()))
     }
 
     /// Of an open file.
     pub(crate) fn of(file: &File) -> io::Result<Self> {
         seen(file, Path::new(""), rustix::fs::AtFlags::EMPTY_PATH)
-            .unwrap_or_else(|| Ok(file.metadata()?.into()))
+            .unwrap_or_else(|| Ok((&file.metadata()?).into()))
     }
 }
 
@@ -42,8 +42,8 @@ pub fn are_one_file(one: &Path, other: &Path) -> bool {
     identity(one).is_some_and(|found| identity(other) == Some(found))
 }
 
-impl From<Metadata> for Inode {
-    fn from(file: Metadata) -> Self {
+impl From<&Metadata> for Inode {
+    fn from(file: &Metadata) -> Self {
         Self { identity: (file.dev(), file.ino()), len: file.len() }
     }
 }

@@ -5,12 +5,12 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use super::header::is_ours;
+use super::header::{is_ours, read_head};
+use super::inode::Inode;
 use super::names::{
     BEFORE, BESIDE, NOTE, PARTIAL, REBUILD, REBUILD_LOCK, REPLACED, RESTORING, folder, is_process,
     with_suffix,
@@ -114,16 +114,19 @@ pub fn kept_copies(database: &Path) -> Vec<String> {
     found
 }
 
+/// Removes a file that may not be there.
+pub(crate) fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 fn delete_with_log(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return fs::remove_dir_all(path);
     }
-    for suffix in BESIDE {
-        match fs::remove_file(with_suffix(path, suffix)) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-    }
+    BESIDE.iter().try_for_each(|suffix| remove_if_there(&with_suffix(path, suffix)))?;
     fs::remove_file(path)
 }
 
@@ -186,22 +189,15 @@ fn is_unfinished(path: &Path, database: &Path) -> bool {
     if !name.ends_with(PARTIAL) {
         return false;
     }
-    let head = read_head(path);
+    let head = File::open(path).and_then(read_head).unwrap_or_default();
     is_ours(&head) || EXPORTS.iter().any(|begin| head.starts_with(begin))
-}
-
-fn read_head(path: &Path) -> Vec<u8> {
-    let mut head = vec![0; 100];
-    let read = File::open(path).and_then(|mut file| file.read(&mut head)).unwrap_or(0);
-    head.truncate(read);
-    head
 }
 
 /// Removes the hard links that an interrupted restore has given to a database and its log. None of them is a copy.
 pub(crate) fn remove_second_names(database: &Path) -> io::Result<()> {
     let Some(name) = database.file_name() else { return Ok(()) };
-    let identity = |path: &Path| path.symlink_metadata().ok().map(|file| (file.dev(), file.ino()));
-    let files = [database.to_owned(), with_suffix(database, "-wal"), with_suffix(database, "-journal")];
+    let identity = |path: &Path| Inode::at_itself(path).ok().map(|file| file.identity);
+    let files = ["", "-wal", "-journal"].map(|suffix| with_suffix(database, suffix));
     for entry in fs::read_dir(folder(database))? {
         let path = entry?.path();
         let behind = path.file_name().and_then(|known| known.as_bytes().strip_prefix(name.as_bytes()));

@@ -22,6 +22,9 @@ pub const UNFINISHED: &str =
 /// Suffixes of the files that SQLite puts beside a database.
 pub(crate) const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
 
+/// Suffixes of the logs that may hold the latest pages of a database.
+pub(crate) const LOGS: [&str; 2] = ["-wal", "-journal"];
+
 pub(crate) fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

@@ -1,13 +1,14 @@
 //! Checks before a database is opened, its lock, and the marker that asks the next start to verify it.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind, Read as _};
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-use super::header::{HEADER, has_log, log_has_content};
+use super::header::{find_log, has_log, log_has_content, read_head};
+use super::inode::Inode;
 use super::leftovers::remove_second_names;
 use super::names::{UNFINISHED, folder, is_unfinished_name, verify_marker_path, with_suffix};
 use crate::store::sqlite::file_errors::OpenError;
@@ -69,10 +70,9 @@ pub(crate) fn lock_database(path: &Path) -> Result<File, OpenError> {
 
 /// Whether a path still leads to an open file.
 pub(crate) fn leads_to(path: &Path, file: &File) -> io::Result<bool> {
-    let open = file.metadata()?;
-    match path.metadata() {
+    match Inode::at(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-        found => found.map(|found| (found.dev(), found.ino()) == (open.dev(), open.ino())),
+        found => Ok(found?.identity == Inode::of(file)?.identity),
     }
 }
 
@@ -106,7 +106,7 @@ pub fn check_log(path: &Path) -> Result<(), OpenError> {
     let target = path.read_link().map(|to| folder(path).join(to));
     let beside = with_suffix(path, "-wal");
     if target.is_ok() && log_has_content(&beside) {
-        return Err(OpenError::LogOfAnother { path: path.to_owned(), beside });
+        return Err(OpenError::LogOfAnother(path.to_owned(), beside));
     }
     let path = target.as_deref().unwrap_or(path);
     if path.metadata().is_ok_and(|file| file.len() > 0) {
@@ -115,10 +115,8 @@ pub fn check_log(path: &Path) -> Result<(), OpenError> {
     if !folder(path).is_dir() {
         return Err(OpenError::NoFolder(path.to_owned()));
     }
-    let logs = ["-wal", "-journal"].map(|suffix| with_suffix(path, suffix));
-    let log = logs.into_iter().find(|log| log_has_content(log));
-    match log.or_else(|| Some(verify_marker_path(path)).filter(|mark| mark.exists())) {
-        Some(beside) => Err(OpenError::LogAlone { path: path.to_owned(), beside }),
+    match find_log(path).or_else(|| Some(verify_marker_path(path)).filter(|mark| mark.exists())) {
+        Some(beside) => Err(OpenError::LogAlone(path.to_owned(), beside)),
         None => Ok(()),
     }
 }
@@ -135,11 +133,9 @@ pub fn check_replaced(path: &Path) -> Result<(), OpenError> {
     if !path.is_file() || !log_has_content(&beside) {
         return Ok(());
     }
-    let mut head = Vec::new();
-    let read = File::open(&path).and_then(|file| file.take(HEADER).read_to_end(&mut head));
     // `check_log` refuses an empty file.
-    match read.is_ok_and(|bytes| bytes > 0) && !has_log(&head) {
-        true => Err(OpenError::LogOfAnother { path, beside }),
+    match File::open(&path).and_then(read_head).is_ok_and(|head| !head.is_empty() && !has_log(&head)) {
+        true => Err(OpenError::LogOfAnother(path, beside)),
         false => Ok(()),
     }
 }

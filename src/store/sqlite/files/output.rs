@@ -1,7 +1,7 @@
 //! Decides whether a path may be written. Every command and thread that writes a file asks here.
 
 use std::fs::{File, Metadata, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind, Read as _};
+use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -9,14 +9,13 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 use rustix::process::{Flock, FlockType, fcntl_getlk};
 
-use super::header::{MAGIC, has_backup_checksum, is_ours, log_has_content};
+use super::header::{MAGIC, find_log, has_backup_checksum, is_ours, read_head};
+use super::inode::Inode;
 use super::names::{PARTIAL, UNFINISHED, folder, is_unfinished_name, with_suffix};
 use crate::store::explain;
 
 /// Suffixes of the files that belong to a database.
 const BESIDE: [&str; 7] = ["-wal", "-shm", "-journal", ".lock", ".verify", ".rebuild", ".rebuild.lock"];
-/// Bytes of a file that identify it: more than a database's header and the first line of an export.
-const HEAD: u64 = 4096;
 
 /// The kind of file to be written. It may replace only a file of the same kind.
 #[derive(Clone, Copy, Debug)]
@@ -48,24 +47,14 @@ impl OutputKind {
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
     /// The path is a database, or belongs to one.
-    #[error("{path} belongs to the database {database}; nothing was written")]
-    Belongs {
-        /// The path.
-        path: PathBuf,
-        /// The database.
-        database: PathBuf,
-    },
+    #[error("{0} belongs to the database {1}; nothing was written")]
+    Belongs(PathBuf, PathBuf),
     /// The path has the name of an unfinished file.
     #[error("{0} {UNFINISHED}; nothing was written")]
     Unfinished(PathBuf),
     /// A log beside the path would be taken for the new file's own.
-    #[error("{log} belongs to another database; nothing was written to {path}")]
-    Log {
-        /// The path.
-        path: PathBuf,
-        /// The log.
-        log: PathBuf,
-    },
+    #[error("{1} belongs to another database; nothing was written to {0}")]
+    Log(PathBuf, PathBuf),
     /// Another process has it open.
     #[error("{0} is open in another process; nothing was written")]
     InUse(PathBuf),
@@ -81,18 +70,13 @@ pub enum OutputError {
         kind: &'static str,
     },
     /// The path cannot be read, or is no file.
-    #[error("{path}: {}", explain(error))]
-    Io {
-        /// The path.
-        path: PathBuf,
-        /// The system's error.
-        error: io::Error,
-    },
+    #[error("{0}: {why}", why = explain(.1))]
+    Io(PathBuf, io::Error),
 }
 
 impl OutputError {
     fn io(path: &Path) -> impl Fn(io::Error) -> Self {
-        move |error| Self::Io { path: path.to_owned(), error }
+        move |error| Self::Io(path.to_owned(), error)
     }
 }
 
@@ -117,11 +101,8 @@ impl Output {
             return Err(OutputError::Unfinished(real));
         }
         let database = database.and_then(|database| resolve_path(database).ok());
-        // Such as the folder of a rebuild, which is deleted as a whole.
-        let mut folders = real.ancestors().skip(1);
-        if let Some(database) = folders.find_map(|folder| owning_database(folder, None, database.as_deref()))
-        {
-            return Err(OutputError::Belongs { path: real, database });
+        if let Some(database) = owner_of_folders(&real, database.as_deref()) {
+            return Err(OutputError::Belongs(real, database));
         }
         let output = Self { path: real, kind, database };
         output.check_again()?;
@@ -134,13 +115,12 @@ impl Output {
         let found = metadata_of_path(path).map_err(OutputError::io(path))?;
         let is_own = matches!(kind, OutputKind::Database) && self.database.as_ref() == Some(path);
         if !is_own && let Some(database) = owning_database(path, found.as_ref(), self.database.as_deref()) {
-            return Err(OutputError::Belongs { path: path.clone(), database });
+            return Err(OutputError::Belongs(path.clone(), database));
         }
-        if matches!(kind, OutputKind::Backup) {
-            let logs = ["-wal", "-journal"].map(|suffix| with_suffix(path, suffix));
-            if let Some(log) = logs.into_iter().find(|log| log_has_content(log)) {
-                return Err(OutputError::Log { path: path.clone(), log });
-            }
+        if matches!(kind, OutputKind::Backup)
+            && let Some(log) = find_log(path)
+        {
+            return Err(OutputError::Log(path.clone(), log));
         }
         let Some(found) = found else { return Ok(()) };
         is_file(&found).map_err(OutputError::io(path))?;
@@ -151,7 +131,11 @@ impl Output {
         let may_be_empty = !matches!(kind, OutputKind::Backup);
         let is_blank = found.len() == 0 && may_be_empty;
         // The database of the settings may be damaged; it stays in any case.
-        if !is_own && !is_blank && !is_of_kind(path, kind).map_err(OutputError::io(path))? {
+        if !is_own
+            && !is_blank
+            && !(begins_as_kind(path, kind).map_err(OutputError::io(path))?
+                && (may_be_empty || has_backup_checksum(path)))
+        {
             return Err(OutputError::Other { path: path.clone(), kind: kind.name() });
         }
         Ok(())
@@ -163,7 +147,7 @@ impl Output {
             return Ok(false);
         }
         let Some(found) = metadata_of_path(leftover)? else { return Ok(true) };
-        Ok(found.len() == 0 || begins_as_kind(&read_head(leftover)?, self.kind))
+        Ok(found.len() == 0 || begins_as_kind(leftover, self.kind)?)
     }
 
     /// Whether the path exists.
@@ -200,11 +184,8 @@ pub fn check_folder(path: &Path, database: Option<&Path>) -> Result<(), OutputEr
         owning_database(of, None, database.as_deref()).or_else(|| database_at(of))
     };
     let owned = owning_database(&real, found.as_ref(), database.as_deref()).or_else(of_part);
-    let mut above = real.ancestors().skip(1);
-    if let Some(database) =
-        owned.or_else(|| above.find_map(|folder| owning_database(folder, None, database.as_deref())))
-    {
-        return Err(OutputError::Belongs { path: real, database });
+    if let Some(database) = owned.or_else(|| owner_of_folders(&real, database.as_deref())) {
+        return Err(OutputError::Belongs(real, database));
     }
     if found.is_some_and(|found| !found.is_dir()) {
         let why = "is no folder: name a folder, or a path that does not exist";
@@ -215,7 +196,8 @@ pub fn check_folder(path: &Path, database: Option<&Path>) -> Result<(), OutputEr
 
 /// The database, of any program, at this path.
 fn database_at(path: &Path) -> Option<PathBuf> {
-    read_head(path).is_ok_and(|head| head.starts_with(MAGIC)).then(|| path.to_owned())
+    let head = open_itself(path).and_then(read_head);
+    head.is_ok_and(|head| head.starts_with(MAGIC)).then(|| path.to_owned())
 }
 
 /// Whether a leftover may be removed: no process has it open, and it belongs to no database.
@@ -278,12 +260,9 @@ fn is_file(found: &Metadata) -> io::Result<()> {
 /// suffixes of the files beside it.
 fn owning_database(path: &Path, found: Option<&Metadata>, database: Option<&Path>) -> Option<PathBuf> {
     let same = |other: &Path| {
-        path == other
-            || found.is_some_and(|found| {
-                metadata_of_path(other).is_ok_and(|other| {
-                    other.is_some_and(|other| (other.dev(), other.ino()) == (found.dev(), found.ino()))
-                })
-            })
+        let is_found =
+            |other: Inode| found.is_some_and(|found| Inode::from(found).identity == other.identity);
+        path == other || Inode::at_itself(other).is_ok_and(is_found)
     };
     if let Some(database) = database {
         let beside = BESIDE.iter().map(|suffix| with_suffix(database, suffix));
@@ -293,8 +272,12 @@ fn owning_database(path: &Path, found: Option<&Metadata>, database: Option<&Path
     }
     let name = path.file_name()?.as_bytes();
     let bases = BESIDE.iter().filter_map(|suffix| name.strip_suffix(suffix.as_bytes()));
-    let mut bases = bases.filter(|base| !base.is_empty()).map(|base| path.with_file_name(as_path(base)));
-    bases.find(|base| read_head(base).is_ok_and(|head| head.starts_with(MAGIC)))
+    bases.filter(|base| !base.is_empty()).find_map(|base| database_at(&path.with_file_name(as_path(base))))
+}
+
+/// The database that a folder of a path belongs to, such as that of a rebuild, which is deleted as a whole.
+fn owner_of_folders(path: &Path, database: Option<&Path>) -> Option<PathBuf> {
+    path.ancestors().skip(1).find_map(|folder| owning_database(folder, None, database))
 }
 
 fn as_path(bytes: &[u8]) -> &Path {
@@ -316,20 +299,10 @@ fn open_itself(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)
 }
 
-fn read_head(path: &Path) -> io::Result<Vec<u8>> {
-    let mut head = Vec::new();
-    open_itself(path)?.take(HEAD).read_to_end(&mut head)?;
-    Ok(head)
-}
-
-fn is_of_kind(path: &Path, kind: OutputKind) -> io::Result<bool> {
-    Ok(begins_as_kind(&read_head(path)?, kind)
-        && (!matches!(kind, OutputKind::Backup) || has_backup_checksum(path)))
-}
-
-fn begins_as_kind(head: &[u8], kind: OutputKind) -> bool {
-    match kind {
-        OutputKind::Text { is, .. } => is(head),
-        OutputKind::Database | OutputKind::Backup => is_ours(head),
-    }
+fn begins_as_kind(path: &Path, kind: OutputKind) -> io::Result<bool> {
+    let head = read_head(open_itself(path)?)?;
+    Ok(match kind {
+        OutputKind::Text { is, .. } => is(&head),
+        OutputKind::Database | OutputKind::Backup => is_ours(&head),
+    })
 }

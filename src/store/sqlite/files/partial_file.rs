@@ -87,13 +87,17 @@ impl PartialFile {
     pub fn place(self) -> Result<(), CopyError> {
         self.sync()?;
         // Keeps services from opening the file that is about to be replaced.
+        let beside = with_suffix(&self.output.path, ".lock");
+        let is_new = !beside.exists();
         let lock = match self.output.kind {
-            OutputKind::Backup if self.output.exists()? => Some(Lock::take(&self.output.path)?),
+            OutputKind::Backup if self.output.exists()? => Some(lock_database(&self.output.path)?),
             _ => None,
         };
-        self.output.check_again()?;
-        let placed = self.rename(RenameFlags::empty());
-        drop(lock);
+        let checked = self.output.check_again().map_err(CopyError::from);
+        let placed = checked.and_then(|()| self.rename(RenameFlags::empty()));
+        if lock.is_some() && is_new {
+            _ = std::fs::remove_file(beside);
+        }
         placed
     }
 
@@ -130,29 +134,6 @@ impl Drop for PartialFile {
         if !self.placed {
             _ = std::fs::remove_file(&self.path);
         }
-    }
-}
-
-/// Keeps services from opening a file. Removes the lock file if it created it.
-struct Lock {
-    file: Option<File>,
-    made: Option<PathBuf>,
-}
-
-impl Lock {
-    fn take(path: &Path) -> Result<Self, CopyError> {
-        let beside = with_suffix(path, ".lock");
-        let made = (!beside.exists()).then_some(beside);
-        Ok(Self { file: Some(lock_database(path)?), made })
-    }
-}
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        if let Some(made) = self.made.take() {
-            _ = std::fs::remove_file(made);
-        }
-        self.file = None;
     }
 }
 

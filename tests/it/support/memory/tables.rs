@@ -1,14 +1,18 @@
-//! The tables of the store in memory.
+//! The tables of the store in memory, and the questions that are of no one table. A search reads all app users.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use rollcall::domain::list::Sort;
+use rollcall::domain::{AppId, RecordKey, SmoochId};
 use rollcall::store::cell::Cell;
+use rollcall::store::rows::*;
 use rollcall::store::select::{Comparison, Condition, Scan, TableRows};
 use rollcall::store::table::{Projection, Table};
-use rollcall::store::{Result, RowCells};
+use rollcall::store::tables::*;
+use rollcall::store::{Epoch, FeedEpoch, ReadRow as _, Result, RowCells, Write};
 
-use super::{Snapshot, State};
+use super::MemoryReader;
 
 /// The value of each column; none is null.
 pub type StoredRow = BTreeMap<&'static str, Cell<'static>>;
@@ -16,37 +20,59 @@ type Cells = Vec<Cell<'static>>;
 
 /// The rows of a table by their keys, and the last number that was given.
 #[derive(Clone, Default)]
-pub struct Rows {
+pub struct TableContent {
     by_key: BTreeMap<Cells, StoredRow>,
     last: i64,
 }
 
 /// The rows of each table.
 #[derive(Clone, Default)]
-pub struct Tables(BTreeMap<&'static str, Arc<Rows>>);
-
-/// What a row does whose key is there.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Conflict {
-    Panics,
-    Replaces,
-    IsLeftOut,
-}
+pub struct Tables(BTreeMap<&'static str, Arc<TableContent>>);
 
 impl Tables {
     fn rows(&self, table: &Table) -> impl DoubleEndedIterator<Item = (&Cells, &StoredRow)> {
         self.0.get(table.name).into_iter().flat_map(|rows| &rows.by_key)
     }
 
-    fn rows_mut(&mut self, table: &Table) -> &mut Rows {
+    fn rows_mut(&mut self, table: &Table) -> &mut TableContent {
         Arc::make_mut(self.0.entry(table.name).or_default())
     }
 
-    pub fn write(&mut self, written: &RowCells<'_>, conflict: Conflict) {
+    /// Writes or deletes rows of any table.
+    pub fn apply(&mut self, write: &Write<'_>) {
+        match write {
+            Write::DeleteWhere(table, conditions) => {
+                let holds = |row: &StoredRow| conditions.iter().all(|condition| holds(condition, row));
+                self.rows_mut(table).by_key.retain(|_, row| !holds(row));
+            }
+            Write::Delete(keys) => {
+                for cells in keys.rows() {
+                    let key = key_of(keys.table, &named(keys.columns, cells)).expect("a key");
+                    self.rows_mut(keys.table).by_key.remove(&key);
+                }
+            }
+            Write::Insert(rows) | Write::Put(rows) | Write::Add(rows) | Write::Update(rows) => {
+                self.put_rows(write, rows);
+            }
+            Write::PutUsers(_) | Write::ReplaceUsers(_) => {}
+        }
+    }
+
+    fn put_rows(&mut self, write: &Write<'_>, written: &RowCells<'_>) {
         let table = written.table;
-        let Rows { by_key, last } = self.rows_mut(table);
+        let TableContent { by_key, last } = self.rows_mut(table);
         for cells in written.rows() {
             let mut row = named(written.columns, cells);
+            if matches!(write, Write::Update(_)) {
+                let key = key_of(table, &row).expect("an update names the key");
+                match by_key.get_mut(&key) {
+                    Some(stored) => stored.extend(row),
+                    None => assert!(!key.is_empty(), "{} has no row", table.name),
+                }
+                continue;
+            }
+            // A number that is not given is the next one.
+            row.retain(|column, cell| table.number != Some(column) || *cell != Cell::Null);
             if !table.unique.is_empty() {
                 by_key.retain(|_, old| table.unique.iter().any(|column| old[column] != row[column]));
             }
@@ -58,49 +84,11 @@ impl Tables {
                 }
             }
             let key = key_of(table, &row).unwrap_or_else(|| panic!("a key of {}: {row:?}", table.name));
-            assert!(conflict != Conflict::Panics || !by_key.contains_key(&key), "{} {key:?}", table.name);
-            if conflict == Conflict::IsLeftOut {
-                by_key.entry(key).or_insert(row);
-            } else {
+            let is_there = by_key.contains_key(&key);
+            assert!(!is_there || !matches!(write, Write::Insert(_)), "{} {key:?}", table.name);
+            if !is_there || matches!(write, Write::Put(_)) {
                 by_key.insert(key, row);
             }
-        }
-    }
-
-    pub fn update(&mut self, written: &RowCells<'_>) {
-        for cells in written.rows() {
-            let row = named(written.columns, cells);
-            let key = key_of(written.table, &row).expect("an update names the key");
-            if let Some(stored) = self.rows_mut(written.table).by_key.get_mut(&key) {
-                stored.extend(row);
-            } else {
-                assert!(!key.is_empty(), "{} has no row", written.table.name);
-            }
-        }
-    }
-
-    /// Writes a row that may be there.
-    pub fn set(&mut self, table: &Table, row: StoredRow) {
-        let key = key_of(table, &row).expect("a row has its key");
-        self.rows_mut(table).by_key.insert(key, row);
-    }
-
-    /// The next number of a table.
-    pub fn next_number(&mut self, table: &Table) -> i64 {
-        let rows = self.rows_mut(table);
-        rows.last += 1;
-        rows.last
-    }
-
-    pub fn delete_where(&mut self, table: &Table, conditions: &[Condition<'_>]) {
-        let is_left = |row: &StoredRow| !conditions.iter().all(|condition| holds(condition, row));
-        self.rows_mut(table).by_key.retain(|_, row| is_left(row));
-    }
-
-    pub fn delete(&mut self, keys: &RowCells<'_>) {
-        let by_key = &mut self.rows_mut(keys.table).by_key;
-        for cells in keys.rows() {
-            by_key.remove(&key_of(keys.table, &named(keys.columns, cells)).expect("a key"));
         }
     }
 }
@@ -116,12 +104,16 @@ fn key_of(table: &Table, row: &StoredRow) -> Option<Cells> {
 
 fn project(of: Projection, row: &StoredRow) -> Cells {
     let cell = |column: &&str| row.get(column).cloned().unwrap_or(Cell::Null);
-    let length = |column: &&str| match &row[column] {
-        Cell::Text(text) => Cell::Integer(text.len() as i64),
-        Cell::Bytes(bytes) => Cell::Integer(bytes.len() as i64),
-        _ => Cell::Null,
-    };
+    let length = |column: &&str| Cell::Integer(length_of(&row[column]));
     of.columns.iter().map(cell).chain(of.lengths.iter().map(length)).collect()
+}
+
+fn length_of(cell: &Cell<'_>) -> i64 {
+    match cell {
+        Cell::Text(text) => text.len() as i64,
+        Cell::Bytes(bytes) => bytes.len() as i64,
+        _ => 0,
+    }
 }
 
 fn holds(condition: &Condition<'_>, row: &StoredRow) -> bool {
@@ -135,14 +127,15 @@ fn holds(condition: &Condition<'_>, row: &StoredRow) -> bool {
     }
 }
 
-impl TableRows for State {
+impl TableRows for MemoryReader {
     fn get(
         &self,
         of: Projection,
         keys: &[Cell<'_>],
         found: &mut dyn FnMut(usize, &[Cell<'_>]) -> Result<()>,
     ) -> Result<()> {
-        let Some(rows) = self.tables.0.get(of.table.name) else { return Ok(()) };
+        let state = self.state()?;
+        let Some(rows) = state.tables.0.get(of.table.name) else { return Ok(()) };
         let keys = keys.chunks(of.table.key.len()).enumerate();
         keys.filter_map(|(n, key)| Some((n, rows.by_key.get(key)?)))
             .try_for_each(|(n, row)| found(n, &project(of, row)))
@@ -157,7 +150,8 @@ impl TableRows for State {
         let fits = |(key, row): &(&Cells, &StoredRow)| {
             is_behind(key) && scan.conditions.iter().all(|condition| holds(condition, row))
         };
-        let mut rows: Vec<_> = self.tables.rows(scan.of.table).filter(fits).collect();
+        let state = self.state()?;
+        let mut rows: Vec<_> = state.tables.rows(scan.of.table).filter(fits).collect();
         if scan.is_descending {
             rows.reverse();
         }
@@ -165,31 +159,96 @@ impl TableRows for State {
     }
 
     fn count(&self, table: &'static Table, length: Option<&'static str>) -> Result<(u64, u64)> {
-        let rows = self.tables.rows(table).map(|(_, row)| match length.and_then(|column| row.get(column)) {
-            Some(Cell::Text(text)) => text.len(),
-            Some(Cell::Bytes(bytes)) => bytes.len(),
-            _ => 0,
-        });
-        let lengths: Vec<usize> = rows.collect();
-        Ok((lengths.len() as u64, lengths.iter().sum::<usize>() as u64))
+        let state = self.state()?;
+        let rows = || state.tables.rows(table).map(|(_, row)| row);
+        let bytes: i64 = length.map_or(0, |column| rows().map(|row| length_of(&row[column])).sum());
+        Ok((rows().count() as u64, bytes as u64))
     }
 }
 
-impl TableRows for Snapshot {
-    fn get(
+impl RecordRows for MemoryReader {
+    fn records(&self, keys: &[RecordKey]) -> Result<Vec<Option<StoredRecord>>> {
+        StoredRecord::get(self, keys)
+    }
+
+    fn holders(&self, identifiers: &[Identifier<'_>]) -> Result<Vec<Vec<SmoochId>>> {
+        let of = |(app, kind, value): &Identifier<'_>| {
+            let found =
+                StoredIdentifier::select().is("app", *app).is("kind", kind).is("value", *value).read(self)?;
+            Ok(found.into_iter().map(|row| row.id).collect())
+        };
+        identifiers.iter().map(of).collect()
+    }
+}
+
+impl Rows for MemoryReader {
+    fn count_listed(&self, app: Option<&AppId>) -> Result<u64> {
+        let listed = UserKey::select().is("listed", &true);
+        let listed = if let Some(app) = app { listed.is("app", app) } else { listed };
+        Ok(listed.read(self)?.len() as u64)
+    }
+
+    fn walk_order(
         &self,
-        of: Projection,
-        keys: &[Cell<'_>],
-        found: &mut dyn FnMut(usize, &[Cell<'_>]) -> Result<()>,
-    ) -> Result<()> {
-        self.state()?.get(of, keys, found)
+        app: &AppId,
+        order: ListOrder,
+        behind: Option<(i64, &str)>,
+        limit: usize,
+    ) -> Result<Vec<(i64, ListRow)>> {
+        let ListOrder { sort, descending } = order;
+        let at = |row: &ListRow| (row.key(sort), row.id.to_string());
+        let behind = behind.map(|(key, id)| (if sort == Sort::Id { 0 } else { key }, id.to_owned()));
+        let mut users = ListRow::select().is("app", app).read(self)?;
+        users.retain(|row| sort == Sort::Id || row.columns.listed);
+        users.retain(|row| match &behind {
+            Some(behind) => {
+                if descending {
+                    at(row) < *behind
+                } else {
+                    at(row) > *behind
+                }
+            }
+            None => true,
+        });
+        users.sort_by_key(at);
+        if descending {
+            users.reverse();
+        }
+        Ok(users.into_iter().take(limit).map(|row| (row.key(sort), row)).collect())
     }
 
-    fn scan(&self, scan: &Scan<'_>, found: &mut dyn FnMut(&[Cell<'_>]) -> Result<()>) -> Result<()> {
-        self.state()?.scan(scan, found)
+    fn rows_with_words(&self, words: &[String], beginnings: &[String], limit: usize) -> Result<Vec<i64>> {
+        let fits = |user: &ListRow| {
+            let stored: Vec<&str> = user.columns.words.iter().flat_map(|words| words.split(' ')).collect();
+            words.iter().all(|word| stored.contains(&&**word))
+                && beginnings.iter().all(|start| stored.iter().any(|word| word.starts_with(&**start)))
+        };
+        let found = ListRow::select().read(self)?.into_iter().filter(fits).map(|user| user.row);
+        Ok(found.collect::<BTreeSet<i64>>().into_iter().take(limit).collect())
     }
 
-    fn count(&self, table: &'static Table, length: Option<&'static str>) -> Result<(u64, u64)> {
-        self.state()?.count(table, length)
+    fn rows_in_range(
+        &self,
+        app: &AppId,
+        sort: Sort,
+        since: i64,
+        before: i64,
+        limit: usize,
+    ) -> Result<Vec<i64>> {
+        let listed = ListRow::select().is("app", app).is("listed", &true).read(self)?.into_iter();
+        let within = listed.filter(|row| (since..before).contains(&row.key(sort)));
+        Ok(within.map(|row| row.row).take(limit).collect())
+    }
+
+    fn feed_epoch(&self) -> Result<FeedEpoch> {
+        Ok(FeedEpoch { epoch: Epoch::of_number(1).unwrap(), is_first: true })
+    }
+
+    fn data_version(&self) -> Result<i64> {
+        Ok(self.state()?.commits)
+    }
+
+    fn remaking(&self) -> Result<Vec<RemakingProgress>> {
+        Ok(Vec::new())
     }
 }

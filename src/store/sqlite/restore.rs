@@ -1,23 +1,24 @@
 //! Restores a backup in place of a database.
 
 use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::backup_checksum;
-use super::snapshot_copy::copy_snapshot;
-use crate::store::sqlite::check::checked::{Checked, ShowUser};
-use crate::store::sqlite::check::verify::check;
+use crate::store::sqlite::backup_checksum::{Checked, ShowUser, remove_checksum};
 use crate::store::sqlite::epoch_marker::void_marker;
 use crate::store::sqlite::file_errors::{CopyError, OpenError};
-use crate::store::sqlite::files::header::log_has_content;
-use crate::store::sqlite::files::names::{REPLACED, RESTORING, verify_marker_path, with_suffix};
+use crate::store::sqlite::files::header::{find_log, log_has_content};
+use crate::store::sqlite::files::leftovers::remove_if_there;
+use crate::store::sqlite::files::names::{
+    BESIDE, LOGS, REPLACED, RESTORING, verify_marker_path, with_suffix,
+};
 use crate::store::sqlite::files::open::{lock_database, set_verify_marker};
 use crate::store::sqlite::files::output::{Output, OutputError, OutputKind, resolve_path};
 use crate::store::sqlite::files::partial_file::{PartialFile, database_size, ensure_free_space, sync_folder};
-use crate::store::sqlite::task::FileTask;
+use crate::store::sqlite::snapshot_conn::FileTask;
+use crate::store::sqlite::snapshot_copy::copy_snapshot;
+use crate::store::sqlite::verify::check;
 
 /// The result of a restore.
 #[derive(Debug)]
@@ -35,7 +36,7 @@ pub struct Restored {
 ///
 /// # Errors
 /// A service has the database open; there is a database and `replace` is not set; `backup` is `to` itself; or as
-/// for [`backup`](super::create::backup).
+/// for [`backup`](super::backup::backup).
 pub fn restore(
     backup: &Path,
     to: &Path,
@@ -54,7 +55,7 @@ pub fn restore(
         output => output?,
     };
     let lock = lock_database(&to)?;
-    let old = output.exists()? || LOGS.iter().any(|log| log_has_content(&with_suffix(&to, log)));
+    let old = output.exists()? || find_log(&to).is_some();
     if old && !replace {
         return Err(CopyError::Exists(to));
     }
@@ -63,28 +64,24 @@ pub fn restore(
     let part = PartialFile::begin(output, RESTORING)?;
     copy_snapshot(backup, &part, task)?;
     Connection::open(&part.path)
-        .and_then(|conn| backup_checksum::remove_checksum(&conn))
+        .and_then(|conn| remove_checksum(&conn))
         .map_err(CopyError::sql(&part.path))?;
     let after = check(&part.path, show, task)?;
     if (before.seq, &before.checksum) != (after.seq, &after.checksum) {
         let what = "its copy has another checksum".to_owned();
-        return Err(CopyError::Damaged { path: part.path.clone(), what });
+        return Err(CopyError::Damaged(part.path.clone(), what));
     }
     part.sync()?;
     // The new database may give the feed's numbers a second time.
     void_marker(&lock).map_err(CopyError::io(&to))?;
     let aside = if old { Some(put_aside(&to)?) } else { None };
-    for suffix in ["-wal", "-shm", "-journal"] {
-        remove(&with_suffix(&to, suffix))?;
-    }
+    let remove = |path: PathBuf| remove_if_there(&path).map_err(CopyError::io(&path));
+    BESIDE.iter().try_for_each(|suffix| remove(with_suffix(&to, suffix)))?;
     part.place()?;
     // The marker was about the old database.
-    remove(&verify_marker_path(&to))?;
+    remove(verify_marker_path(&to))?;
     Ok(Restored { checked: after, path: to, aside })
 }
-
-/// Logs that may hold the latest pages of a database.
-const LOGS: [&str; 2] = ["-wal", "-journal"];
 
 /// Gives the old database and its logs second names (hard links), so that `to` always names a database until the
 /// new one is renamed over it. A missing or empty database has only its log.
@@ -94,7 +91,7 @@ fn put_aside(old: &Path) -> Result<PathBuf, CopyError> {
     let has_pages = old.metadata().is_ok_and(|file| file.len() > 0);
     // Copies the log into the file, unless the file is too damaged.
     if has_pages
-        && logs().any(|(log, _)| log_has_content(&log))
+        && find_log(old).is_some()
         && let Ok(conn) = Connection::open_with_flags(old, OpenFlags::SQLITE_OPEN_READ_WRITE)
     {
         _ = conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
@@ -115,11 +112,4 @@ fn put_aside(old: &Path) -> Result<PathBuf, CopyError> {
 /// The current time as part of a file name; such names sort by time.
 pub fn file_timestamp() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%dT%H-%M-%S%.3fZ").to_string()
-}
-
-fn remove(path: &Path) -> Result<(), CopyError> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(CopyError::io(path)(error)),
-        _ => Ok(()),
-    }
 }

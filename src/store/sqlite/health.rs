@@ -8,8 +8,10 @@ use crate::store::sqlite::derived;
 use crate::store::sqlite::file_errors::CopyError;
 use crate::store::sqlite::files::names::verify_marker_path;
 use crate::store::sqlite::schema::newest_schema;
+use crate::store::sqlite::snapshot_conn::FileTask;
 use crate::store::sqlite::snapshot_conn::SnapshotConn;
-use crate::store::sqlite::task::FileTask;
+use crate::store::tables::{ChangeTime, Feed};
+use crate::store::{Error, ReadRow as _};
 use rusqlite::Connection;
 
 /// Newest journal entries that are read for the last event of each app.
@@ -74,7 +76,11 @@ pub fn health(path: &Path, task: &FileTask<'_>) -> Result<Health, CopyError> {
             file.query_number("SELECT count(*) FROM quarantine")? as u64,
             file.query_number("SELECT coalesce(max(received), 0) FROM quarantine")?,
         ),
-        feeds: if is_known { unless_damaged(feeds(&file.conn).map_err(&sql))? } else { Vec::new() },
+        feeds: if is_known {
+            unless_damaged(feeds(&file.conn).map_err(CopyError::store(path)))?
+        } else {
+            Vec::new()
+        },
         erasing: if is_known { unless_damaged(erasing(&file.conn).map_err(&sql))? } else { None },
     })
 }
@@ -87,15 +93,12 @@ fn unless_damaged<T: Default>(found: Result<T, CopyError>) -> Result<T, CopyErro
     }
 }
 
-fn feeds(conn: &Connection) -> rusqlite::Result<Vec<(AppId, u64, u64)>> {
-    let oldest = "SELECT min(c.seq) FROM changes AS c WHERE c.app = feeds.app";
-    let sql = format!("SELECT app, seq, coalesce(({oldest}), seq + 1) FROM feeds ORDER BY app");
-    let mut select = conn.prepare(&sql)?;
-    let rows = select.query_map([], |row| {
-        let (last, oldest): (i64, i64) = (row.get(1)?, row.get(2)?);
-        Ok((AppId::from(row.get_ref(0)?.as_str()?), last as u64, oldest as u64))
-    });
-    rows?.collect()
+fn feeds(conn: &Connection) -> Result<Vec<(AppId, u64, u64)>, Error> {
+    let range = |Feed { app, last }| {
+        let oldest = ChangeTime::select().is("app", &app).first(conn)?;
+        Ok((app, last, oldest.map_or(last + 1, |change| change.seq)))
+    };
+    Feed::select().read(conn)?.into_iter().map(range).collect()
 }
 
 fn erasing(conn: &Connection) -> rusqlite::Result<Option<i64>> {

@@ -6,18 +6,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, params};
+use rusqlite::{Connection, ErrorCode};
 use sha2::{Digest as _, Sha256};
 
-use super::checked::{Checked, FORMAT, ShowUser};
+use crate::store::ReadRow as _;
 use crate::store::rows::{ContentCounts, Rows};
-use crate::store::sqlite::backup::backup_checksum;
-use crate::store::sqlite::derived::DerivedFault;
-use crate::store::sqlite::file_errors::CopyError;
+use crate::store::sqlite::backup_checksum::{Checked, FORMAT, ShowUser, read_checksum};
+use crate::store::sqlite::derived::Tell;
+use crate::store::sqlite::file_errors::{CopyError, DerivedFault};
 use crate::store::sqlite::schema::newest_schema;
-use crate::store::sqlite::snapshot_conn::SnapshotConn;
-use crate::store::sqlite::task::{FileTask, TaskStage};
-use crate::store::sqlite::{Error, compacted, derived};
+use crate::store::sqlite::snapshot_conn::{FileTask, SnapshotConn, TaskStage};
+use crate::store::sqlite::{Error, derived};
+use crate::store::tables::{Horizon, UserKey};
 
 /// Page faults that are listed for a damaged file.
 const FAULTS: usize = 5;
@@ -66,8 +66,7 @@ pub fn derived_faults(path: &Path, task: &mut FileTask<'_>) -> Result<Vec<Derive
         file.check_limits(task).map_err(|_| Error::Interrupted)
     });
     let found = found.map_err(|error| file.error_of(task, error))?;
-    let whole =
-        compacted::check_all(&moment, &mut |_| file.check_limits(task).map_err(|_| Error::Interrupted));
+    let whole = check_compacted(&moment, &mut |_| file.check_limits(task).map_err(|_| Error::Interrupted));
     match whole {
         // Already among the faults found.
         Err(Error::Derived { .. }) => {}
@@ -76,14 +75,28 @@ pub fn derived_faults(path: &Path, task: &mut FileTask<'_>) -> Result<Vec<Derive
     Ok(found)
 }
 
+/// Reads all compacted records. Fails if one is unreadable, or if there are none though the journal was compacted.
+fn check_compacted(conn: &Connection, tell: Tell<'_>) -> Result<(), Error> {
+    let rows = derived::last_compacted_head(conn, tell).map_err(|error| match error {
+        Error::Interrupted => error,
+        error => Error::Damaged(error.to_string()),
+    })?;
+    let compacted = Horizon::only(conn)?.seq;
+    if rows.is_none() && compacted > 0 {
+        let what = format!("the table base is empty, though the journal was trimmed up to entry {compacted}");
+        return Err(Error::Damaged(what));
+    }
+    Ok(())
+}
+
 /// Reads every page and every app user of a database, also while a service writes it, and compares a backup with
 /// its checksum. Does not check derived tables: see [`derived_faults`].
 ///
 /// # Errors
 /// The file is damaged, not rollcall's or unreadable, or the WAL limit was reached.
 pub fn check(path: &Path, show: ShowUser, task: &mut FileTask<'_>) -> Result<Checked, CopyError> {
-    let damaged = |what: String| CopyError::Damaged { path: path.to_owned(), what };
-    let stored = backup_checksum::read_checksum(path, task)?;
+    let damaged = |what: String| CopyError::Damaged(path.to_owned(), what);
+    let stored = read_checksum(path, task)?;
     let file = SnapshotConn::open(path, task)?;
     let moment = file.begin_snapshot()?;
     let schema = file.schema;
@@ -167,14 +180,14 @@ fn checksum_users(
     (users, show): (u64, ShowUser),
     task: &mut FileTask<'_>,
 ) -> Result<String, CopyError> {
-    let (mut hash, mut done, mut last) = (Sha256::new(), 0, (String::new(), String::new()));
+    let (mut hash, mut done, mut last) = (Sha256::new(), 0, None);
     loop {
-        let page = page_of_keys(moment, &last).map_err(|error| file.error_of(task, Error::from(error)))?;
-        for (app, id) in &page {
-            let view = show(moment, &app.as_str().into(), &id.as_str().into());
-            let view = view.map_err(|error| file.error_of(task, error))?;
+        let users_left = UserKey::select().is("listed", &true).after_last(last.as_ref()).limit(PAGE);
+        let page = users_left.read(moment).map_err(|error| file.error_of(task, error))?;
+        for UserKey { app, id, .. } in &page {
+            let view = show(moment, app, id).map_err(|error| file.error_of(task, error))?;
             // Sorted maps of text: writing cannot fail, and equal views give equal bytes.
-            let bytes = view.map(|view| postcard::to_stdvec(&(app, view)).unwrap_or_default());
+            let bytes = view.map(|view| postcard::to_stdvec(&(app.as_str(), view)).unwrap_or_default());
             let bytes = bytes.unwrap_or_default();
             hash.update((bytes.len() as u64).to_le_bytes());
             hash.update(bytes);
@@ -183,18 +196,11 @@ fn checksum_users(
         (task.progress)(TaskStage::Summing, done as u64, users);
         file.check_limits(task)?;
         let Some(end) = page.into_iter().next_back() else { break };
-        last = end;
+        last = Some((end.app, end.id));
     }
     let hex = hash.finalize().iter().fold(String::new(), |mut hex, byte| {
         _ = write!(hex, "{byte:02x}");
         hex
     });
     Ok(hex)
-}
-
-fn page_of_keys(conn: &Connection, (app, id): &(String, String)) -> rusqlite::Result<Vec<(String, String)>> {
-    let sql = "SELECT app, id FROM app_users WHERE (app, id) > (?1, ?2) AND listed ORDER BY app, id LIMIT ?3";
-    let mut select = conn.prepare_cached(sql)?;
-    let keys = select.query_map(params![app, id, PAGE as i64], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    keys.collect()
 }

@@ -5,14 +5,38 @@ use std::io::Read as _;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use crate::store::explain;
-use crate::store::sqlite::check::checked::{Checked, FORMAT};
+use crate::domain::{AppId, SmoochId, View};
+use crate::store::rows::{ContentCounts, Rows};
 use crate::store::sqlite::file_errors::CopyError;
-use crate::store::sqlite::files::header::{HEADER, has_backup_checksum, is_ours};
-use crate::store::sqlite::snapshot_conn::SnapshotConn;
-use crate::store::sqlite::task::FileTask;
+use crate::store::sqlite::files::header::{has_backup_checksum, is_ours, read_head};
+use crate::store::sqlite::snapshot_conn::{FileTask, SnapshotConn};
+use crate::store::{self, Seq, explain};
 use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest as _, Sha256};
+
+/// Reads an app user as it is shown: a store does not know the meaning of records.
+pub type ShowUser = fn(&dyn Rows, &AppId, &SmoochId) -> store::Result<Option<View>>;
+
+/// Version of the checksum. A change to the checksum of an equal directory needs a new number; a test notices.
+pub(crate) const FORMAT: i64 = 1;
+
+/// The content of a database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// The last journal entry.
+    pub seq: Seq,
+    /// Rows of each kind.
+    pub counts: ContentCounts,
+    /// SHA-256, in hex, over every app user as it is shown, in key order. `None` for a schema older than this
+    /// program's.
+    pub checksum: Option<String>,
+    /// The schema.
+    pub schema: i64,
+    /// Bytes of the file.
+    pub bytes: u64,
+    /// When the backup was made, in ms since 1970; `None` for other databases.
+    pub taken: Option<i64>,
+}
 
 const CHUNK: usize = 1 << 20;
 
@@ -63,10 +87,8 @@ pub(crate) fn write_checksum(
     let page = checksum_page(&conn).map_err(&sql)?;
     drop(conn);
     let at = find_bytes(path, page, &place)?;
-    let at = at.ok_or_else(|| CopyError::Damaged {
-        path: path.to_owned(),
-        what: "the checksum was not found after it was written".to_owned(),
-    })?;
+    let lost = "the checksum was not found after it was written";
+    let at = at.ok_or_else(|| CopyError::Damaged(path.to_owned(), lost.to_owned()))?;
     let hash = hash_file(path, at, task)?;
     let file = OpenOptions::new().write(true).open(path).map_err(CopyError::io(path))?;
     file.write_all_at(&hash, at).map_err(CopyError::io(path))
@@ -99,7 +121,7 @@ pub(crate) fn read_checksum(path: &Path, task: &FileTask<'_>) -> Result<Option<B
         Ok((stored, row.get::<_, Hash>(4)?))
     });
     let Some((stored, written)) = found.optional().map_err(&sql)? else {
-        return Err(CopyError::Damaged { path: path.to_owned(), what: "its checksum is missing".to_owned() });
+        return Err(CopyError::Damaged(path.to_owned(), "its checksum is missing".to_owned()));
     };
     let page = checksum_page(&file.conn).map_err(&sql)?;
     drop(file);
@@ -119,10 +141,10 @@ pub fn find_file_flaw(path: &Path) -> Option<String> {
         Ok(found) if !found.is_file() => return Some("is no file".to_owned()),
         Ok(found) => found,
     };
-    let mut head = Vec::new();
-    if let Err(error) = File::open(path).and_then(|file| file.take(HEADER).read_to_end(&mut head)) {
-        return Some(unreadable(error));
-    }
+    let head = match File::open(path).and_then(read_head) {
+        Ok(head) => head,
+        Err(error) => return Some(unreadable(error)),
+    };
     if !is_ours(&head) {
         return Some("is no database of rollcall".to_owned());
     }

@@ -11,8 +11,7 @@ use crate::store::rows::ContentCounts;
 use crate::store::sqlite::file_errors::CopyError;
 use crate::store::sqlite::files::partial_file::PartialFile;
 use crate::store::sqlite::schema::newest_schema;
-use crate::store::sqlite::snapshot_conn::SnapshotConn;
-use crate::store::sqlite::task::{FileTask, TaskStage};
+use crate::store::sqlite::snapshot_conn::{FileTask, SnapshotConn, TaskStage};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 

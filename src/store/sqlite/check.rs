@@ -1,5 +1,0 @@
-//! Checks of a whole database.
-
-pub(super) mod checked;
-pub(super) mod health;
-pub(super) mod verify;
