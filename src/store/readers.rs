@@ -69,10 +69,12 @@ pub trait StoreReader: Send + 'static {
     fn obey(&mut self, stop: StopSignal);
 
     /// Whether no damage of a derived table was reported since it was last remade.
-    fn is_intact(&self, table: &str) -> bool;
+    fn is_intact(&self, _table: &str) -> bool {
+        true
+    }
 
     /// Reports an error of a read, so that a damaged table is remade.
-    fn note_error(&self, error: &Error);
+    fn note_error(&self, _error: &Error) {}
 }
 
 /// A database connection that reads.

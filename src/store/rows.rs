@@ -143,7 +143,9 @@ pub trait Rows: TableRows + RecordRows {
     fn data_version(&self) -> Result<i64>;
 
     /// The derived tables that are being remade.
-    fn remaking(&self) -> Result<Vec<RemakingProgress>>;
+    fn remaking(&self) -> Result<Vec<RemakingProgress>> {
+        Ok(Vec::new())
+    }
 }
 
 /// The contents of a database.

@@ -20,30 +20,38 @@ pub trait Store: Send {
     /// The database cannot be written, or a file of it was lost.
     fn begin(&mut self) -> Result<Box<dyn Transaction + '_>>;
 
-    /// Work between two transactions, such as a checkpoint.
+    /// Work between two transactions, such as a checkpoint. Provided for a store that has none, as are the next ones.
     ///
     /// # Errors
     /// The database cannot be written. Only a fatal error stops the worker; see [`Error::is_fatal`].
-    fn after_commit(&mut self) -> Result<()>;
+    fn after_commit(&mut self) -> Result<()> {
+        Ok(())
+    }
 
     /// Takes a small step of the store's own maintenance, such as to remake a derived table.
     ///
     /// # Errors
     /// The database cannot be read or written.
-    fn maintenance_step(&mut self) -> Result<Maintained>;
+    fn maintenance_step(&mut self) -> Result<Maintained> {
+        Ok(Maintained::Nothing)
+    }
 
     /// Overwrites what deleted rows left in the file, a little at a time, beginning after a place: 0, or where the step
     /// before ended.
     ///
     /// # Errors
     /// The database cannot be written.
-    fn scrub_step(&mut self, after: u32) -> Result<Scrubbed>;
+    fn scrub_step(&mut self, _after: u32) -> Result<Scrubbed> {
+        Ok(Scrubbed { next: None, wrote: false })
+    }
 
     /// Removes what was deleted from the store's own log. Returns whether it did: a reader may still need the log.
     ///
     /// # Errors
     /// The database cannot be written.
-    fn empty_log(&mut self) -> Result<bool>;
+    fn empty_log(&mut self) -> Result<bool> {
+        Ok(true)
+    }
 
     /// Remakes a table that is derived from others, at once or in the steps of [`Store::maintenance_step`]; until then
     /// nothing fails for it. By its name in [`super::sqlite::DERIVED`].
@@ -53,13 +61,15 @@ pub trait Store: Send {
     fn remake_table(&mut self, name: &str) -> Result<()>;
 
     /// Reports an error of a transaction: a damaged table is remade later.
-    fn report_error(&mut self, error: &Error);
+    fn report_error(&mut self, _error: &Error) {}
 
     /// Ends orderly: the database is brought to the form in which the next start reads it.
     ///
     /// # Errors
     /// The database cannot be written; the next start does it.
-    fn finish(&mut self) -> Result<()>;
+    fn finish(&mut self) -> Result<()> {
+        Ok(())
+    }
 
     /// Ends without another write, and has the next start verify the data: after a failed sync, less may be on disk than
     /// is read back from memory.

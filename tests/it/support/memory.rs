@@ -16,8 +16,8 @@ use rollcall::store::rows::{Rows, StoredUser};
 use rollcall::store::sqlite::DERIVED;
 use rollcall::store::tables::*;
 use rollcall::store::{
-    Committed, Entry, Error, JournalState, Maintained, ReadRow as _, Result, RowCells, Scrubbed, Seq, Store,
-    Transaction, UserWrite, Write,
+    Committed, Entry, Error, JournalState, ReadRow as _, Result, RowCells, Seq, Store, Transaction,
+    UserWrite, Write,
 };
 
 use self::tables::Tables;
@@ -78,31 +78,9 @@ impl Store for MemoryStore {
         Ok(Box::new(rows))
     }
 
-    fn after_commit(&mut self) -> Result<()> {
-        Ok(())
-    }
-
-    fn maintenance_step(&mut self) -> Result<Maintained> {
-        Ok(Maintained::Nothing)
-    }
-
-    fn scrub_step(&mut self, _after: u32) -> Result<Scrubbed> {
-        Ok(Scrubbed { next: None, wrote: false })
-    }
-
-    fn empty_log(&mut self) -> Result<bool> {
-        Ok(true)
-    }
-
     fn remake_table(&mut self, name: &str) -> Result<()> {
         let is_known = DERIVED.iter().any(|table| table.name == name);
         is_known.then_some(()).ok_or_else(|| Error::Unavailable(format!("no table {name}")))
-    }
-
-    fn report_error(&mut self, _error: &Error) {}
-
-    fn finish(&mut self) -> Result<()> {
-        Ok(())
     }
 
     fn abandon(self: Box<Self>) {}
@@ -156,12 +134,6 @@ impl StoreReader for MemoryReader {
     fn obey(&mut self, stop: StopSignal) {
         self.stop = Some(stop);
     }
-
-    fn is_intact(&self, _table: &str) -> bool {
-        true
-    }
-
-    fn note_error(&self, _error: &Error) {}
 }
 
 impl MemoryReader {

@@ -1,5 +1,6 @@
 //! The tables of the store in memory, and the questions that are of no one table. A search reads all app users.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -200,16 +201,8 @@ impl Rows for MemoryReader {
         let behind = behind.map(|(key, id)| (if sort == Sort::Id { 0 } else { key }, id.to_owned()));
         let mut users = ListRow::select().is("app", app).read(self)?;
         users.retain(|row| sort == Sort::Id || row.columns.listed);
-        users.retain(|row| match &behind {
-            Some(behind) => {
-                if descending {
-                    at(row) < *behind
-                } else {
-                    at(row) > *behind
-                }
-            }
-            None => true,
-        });
+        let side = if descending { Ordering::Less } else { Ordering::Greater };
+        users.retain(|row| behind.as_ref().is_none_or(|behind| at(row).cmp(behind) == side));
         users.sort_by_key(at);
         if descending {
             users.reverse();
@@ -246,9 +239,5 @@ impl Rows for MemoryReader {
 
     fn data_version(&self) -> Result<i64> {
         Ok(self.state()?.commits)
-    }
-
-    fn remaking(&self) -> Result<Vec<RemakingProgress>> {
-        Ok(Vec::new())
     }
 }
