@@ -34,7 +34,7 @@ impl StoredRecord {
     /// Decodes the record of a table.
     ///
     /// # Errors
-    /// [`Error::Unreadable`] if it is damaged.
+    /// [`super::Error::Unreadable`] if it is damaged.
     pub fn decode(&self, table: &'static str) -> Result<Record> {
         decode_record(table, self.row, &self.bytes)
     }
