@@ -141,13 +141,13 @@ impl Output {
         Ok(())
     }
 
-    /// Whether a leftover may be overwritten: it is empty, or of the same kind.
+    /// Whether a leftover may be overwritten: it is empty, of the same kind, or a copy that has no first page yet.
     pub(crate) fn may_overwrite(&self, leftover: &Path) -> io::Result<bool> {
         if !may_remove(leftover, self.database.as_deref())? {
             return Ok(false);
         }
         let Some(found) = metadata_of_path(leftover)? else { return Ok(true) };
-        Ok(found.len() == 0 || begins_as_kind(leftover, self.kind)?)
+        Ok(found.len() == 0 || begins_with_zeros(leftover)? || begins_as_kind(leftover, self.kind)?)
     }
 
     /// Whether the path exists.
@@ -297,6 +297,12 @@ fn is_in_use(path: &Path) -> io::Result<bool> {
 fn open_itself(path: &Path) -> io::Result<File> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)
+}
+
+/// Whether a copy of a database was given up before its first page, which comes last.
+fn begins_with_zeros(path: &Path) -> io::Result<bool> {
+    let head = read_head(open_itself(path)?)?;
+    Ok(head.len() >= MAGIC.len() && head[..MAGIC.len()].iter().all(|byte| *byte == 0))
 }
 
 fn begins_as_kind(path: &Path, kind: OutputKind) -> io::Result<bool> {
