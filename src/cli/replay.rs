@@ -81,7 +81,9 @@ pub async fn run(args: &ReplayArgs, settings: &Settings) -> anyhow::Result<ExitC
             });
         }
     };
-    let mut replayed = posting.replay(poster, read, progress, |_, progress| progress.advance(1)).await?;
+    let (_never, stop) = tokio::sync::watch::channel(false);
+    let advance = |_: &PostOutcome, progress: &mut Progress| progress.advance(1);
+    let mut replayed = posting.replay(poster, read, stop, progress, advance).await?;
     replayed.tally.passed_over = passed_over;
     anyhow::ensure!(
         !replayed.tally.is_empty(),

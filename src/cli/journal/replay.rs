@@ -5,12 +5,12 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 
 use super::filter::EntryFilter;
 use super::resume::{Resume, ResumePoint};
@@ -102,12 +102,13 @@ pub async fn run(args: &JournalReplayArgs, settings: &Settings) -> anyhow::Resul
         admin_client::listens(settings).await?;
     }
     let poster = args.posting.poster(settings)?;
+    let stop = bodies.stop.subscribe();
     stop_on_signal(&bodies.stop)?;
     let (from, to) = (bodies.wanted.from, bodies.wanted.to);
     let progress = Progress::new(|| Some((to + 1).saturating_sub(from)), "journal entries")?;
     let mut written = Instant::now();
     let read = move |sink: &PayloadSink| bodies.read_each(&|request| sink.put(request));
-    let replayed = args.posting.replay(poster, read, progress, |outcome, progress| {
+    let replayed = args.posting.replay(poster, read, stop, progress, |outcome, progress| {
         point.complete(outcome);
         progress.reach(point.seq().saturating_sub(from));
         if written.elapsed() > WRITE_INTERVAL {
@@ -171,7 +172,7 @@ fn select_bodies(
     let is_named = args.range.is_some_and(|(from, to)| from == to);
     let signer = Signer::new(args.posting.sign, None, &settings.apps)?;
     let point = Arc::new(ResumePoint::new(wanted.from));
-    Ok(JournalBodies { reader, wanted, signer, is_named, point, stop: Arc::default() })
+    Ok(JournalBodies { reader, wanted, signer, is_named, point, stop: watch::Sender::new(false) })
 }
 
 /// Fails if the journal has no selected entry, or retention removed the first one.
@@ -206,12 +207,12 @@ fn selection(args: &JournalReplayArgs) -> String {
 }
 
 /// Sets `stop` on the first Ctrl-C; the second ends the process.
-fn stop_on_signal(stop: &Arc<AtomicBool>) -> anyhow::Result<()> {
+fn stop_on_signal(stop: &watch::Sender<bool>) -> anyhow::Result<()> {
     let mut signal = signal(SignalKind::interrupt()).context("listening for Ctrl-C")?;
     let stop = stop.clone();
     tokio::spawn(async move {
         while signal.recv().await.is_some() {
-            if stop.swap(true, Ordering::Relaxed) {
+            if stop.send_replace(true) {
                 std::process::exit(130);
             }
         }
@@ -229,7 +230,7 @@ struct JournalBodies {
     /// The entry that a stopped replay continues from.
     point: Arc<ResumePoint>,
     /// Set to stop reading.
-    stop: Arc<AtomicBool>,
+    stop: watch::Sender<bool>,
 }
 
 impl JournalBodies {
@@ -242,7 +243,7 @@ impl JournalBodies {
             self.wanted.continue_after(last.seq);
             for few in page.chunks(AT_ONCE) {
                 for (entry, body) in few.iter().zip(self.bodies(few)?) {
-                    if self.stop.load(Ordering::Relaxed) {
+                    if *self.stop.borrow() {
                         return Ok(true);
                     }
                     if let Some(why) = no_webhook(entry) {

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use reqwest::Url;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::post::{Poster, SignedPayload};
@@ -60,17 +61,18 @@ impl PostArgs {
     }
 
     /// Posts the payloads that `read` puts into the sink, on a thread of its own. Prints the first failures; calls
-    /// `each` with every outcome.
+    /// `each` with every outcome. Once `stop` holds true, those that wait are dropped without an outcome.
     pub(crate) async fn replay<E: Send + 'static>(
         &self,
         poster: Poster,
         read: impl FnOnce(&PayloadSink) -> E + Send + 'static,
+        stop: watch::Receiver<bool>,
         mut progress: Progress,
         mut each: impl FnMut(&PostOutcome, &mut Progress),
     ) -> anyhow::Result<Replayed<E>> {
         let began = Instant::now();
         let mut tally = ReplaySummary::default();
-        let end = post_all(self.concurrency, poster, read, |outcome| {
+        let end = post_all(self.concurrency, poster, read, stop, |outcome| {
             tally.add(outcome).inspect(|failure| progress.say(failure));
             each(outcome, &mut progress);
         })
@@ -114,6 +116,7 @@ async fn post_all<E: Send + 'static>(
     concurrency: u16,
     poster: Poster,
     read: impl FnOnce(&PayloadSink) -> E + Send + 'static,
+    stop: watch::Receiver<bool>,
     mut each: impl FnMut(&PostOutcome),
 ) -> anyhow::Result<E> {
     let room = usize::from(concurrency);
@@ -125,8 +128,14 @@ async fn post_all<E: Send + 'static>(
     let mut posting = JoinSet::new();
     for _ in 0..room {
         let (poster, requests, to_count) = (poster.clone(), requests.clone(), to_count.clone());
+        let mut stop = stop.clone();
         posting.spawn(async move {
             while let Ok(request) = requests.recv().await {
+                tokio::select! {
+                    biased;
+                    Ok(_) = stop.wait_for(|stop| *stop) => continue,
+                    () = poster.wait_for_slot() => {}
+                }
                 // The receiver lives until every sender is dropped.
                 let _ = to_count.send(poster.post(request).await).await;
             }

@@ -52,12 +52,16 @@ impl Poster {
         Ok(Self { client, target, pace })
     }
 
-    /// Waits for the time slot of a request and posts it.
-    pub(crate) async fn post(&self, request: SignedPayload) -> PostOutcome {
+    /// Waits for the time slot of the next request.
+    pub(crate) async fn wait_for_slot(&self) {
         if let Some(pace) = &self.pace {
             let turn = pace.lock().unwrap_or_else(PoisonError::into_inner).turn(Instant::now());
             tokio::time::sleep_until(turn).await;
         }
+    }
+
+    /// Posts a request.
+    pub(crate) async fn post(&self, request: SignedPayload) -> PostOutcome {
         let SignedPayload { place, body, headers } = request;
         let posted = self
             .client
