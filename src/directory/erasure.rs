@@ -155,7 +155,7 @@ impl ErasureProgress {
         work = match next {
             // The texts that were searched for go with everything else.
             ErasureStage::Pages(after) => {
-                ErasureWork { stage: ErasureStage::Pages(after), ..ErasureWork::swept() }
+                ErasureWork { stage: ErasureStage::Pages(after), ..ErasureWork::default() }
             }
             next => ErasureWork { stage: next, ..work },
         };
@@ -184,7 +184,7 @@ impl ErasureProgress {
             }
         };
         if scrubbed.wrote || scrubbed.next.is_none() {
-            let work = Some(to_json(&ErasureWork { stage, ..ErasureWork::swept() })?);
+            let work = Some(to_json(&ErasureWork { stage, ..ErasureWork::default() })?);
             store.begin()?.commit(&[Write::put(&StoredReceipt { work, ..receipt })])?;
         }
         Ok(true)
@@ -213,7 +213,7 @@ fn absorb(
         if matches!(found.stage, ErasureStage::Bodies(0)) {
             work.ids.extend(found.ids);
             work.needles.join(found.needles);
-            let swept = Some(to_json(&ErasureWork::swept())?);
+            let swept = Some(to_json(&ErasureWork::default())?);
             writes.push(Write::put(&StoredReceipt { work: swept, ..other }));
         }
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::SmoochId;
 
-/// The work that is left.
+/// The work that is left. By default that is the last stage, without anything that is searched for.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct ErasureWork {
     /// The erased app users.
@@ -53,11 +53,6 @@ pub struct Needles {
 }
 
 impl ErasureWork {
-    /// The last stage, without anything that is searched for.
-    pub fn swept() -> Self {
-        Self::default()
-    }
-
     /// The work of a receipt that was lost: of the texts that are searched for, only the `_id`s are known.
     pub fn of_lost_receipt(ids: BTreeSet<SmoochId>) -> Self {
         Self { ids, needles: Needles::default(), stage: ErasureStage::Bodies(0) }

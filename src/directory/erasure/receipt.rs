@@ -60,7 +60,7 @@ mod tests {
     #[test]
     fn the_journal_comes_first_and_the_log_last() {
         let receipt = |seq, stage| {
-            let work = ErasureWork { stage, ..ErasureWork::swept() };
+            let work = ErasureWork { stage, ..ErasureWork::default() };
             let (counts, work) = (String::new(), Some(to_json(&work).unwrap()));
             StoredReceipt { seq, app: "app".into(), time: 1, done: None, counts, work }
         };

@@ -149,14 +149,16 @@ fn receipts_that_are_lost_are_asked_for_again_and_completed() {
         "UPDATE receipts SET counts = 'x'",
         "UPDATE receipts SET done = NULL, work = 'x'",
         "UPDATE receipts SET done = NULL, work = NULL",
+        "INSERT INTO receipts SELECT 1, app, 1, NULL, '{}', NULL FROM receipts LIMIT 1",
     ] {
         let home = copy_of(&home);
         let program = home.start();
         damage(&home, sql);
         until(&format!("{sql}: the receipt is there, and complete"), || {
-            let sql = "SELECT count(*) FROM receipts AS r JOIN erasures AS e ON e.receipt = r.seq
-                           WHERE done IS NOT NULL AND json_valid(counts)";
-            home.sql().query_row(sql, [], |row| row.get::<_, i64>(0)).is_ok_and(|done| done > 0)
+            let sql =
+                "SELECT NOT EXISTS (SELECT 1 FROM receipts WHERE done IS NULL OR NOT json_valid(counts))
+                           AND EXISTS (SELECT 1 FROM receipts AS r JOIN erasures AS e ON e.receipt = r.seq)";
+            home.sql().query_row(sql, [], |row| row.get::<_, bool>(0)).is_ok_and(|done| done)
         });
         is_whole(&home, Some(&program), sql);
     }

@@ -32,11 +32,13 @@ fn lost(conn: &Connection) -> Result<Erased> {
 
 fn unreadable(conn: &Connection) -> Result<Erased> {
     let mut found = BTreeMap::new();
-    for StoredReceipt { seq, counts, done, work, .. } in StoredReceipt::select().read(conn)? {
+    for StoredReceipt { seq, app, counts, done, work, .. } in StoredReceipt::select().read(conn)? {
         let is_counted = serde_json::from_str::<ErasureCounts>(&counts).is_ok();
         let is_open =
             done.is_some() || work.is_some_and(|work| serde_json::from_str::<ErasureWork>(&work).is_ok());
         if !is_counted || !is_open {
+            // It may have no tombstone.
+            found.insert((app, seq), BTreeSet::new());
             found.extend(erased(conn, "WHERE receipt = ?1", [seq as i64])?);
         }
     }
