@@ -41,7 +41,7 @@ pub(super) fn check(
     let names = names(method, route).unwrap_or_default();
     for (n, (name, _)) in given.iter().enumerate() {
         let is_it = |known: &String| known == name || known == ANY_PROPERTY && name.starts_with(PROPERTY);
-        let shown = || -> String { name.chars().take(LONGEST_NAME).flat_map(char::escape_default).collect() };
+        let shown = || -> String { name.chars().take(LONGEST_NAME).filter(|c| !c.is_control()).collect() };
         if !names.iter().any(is_it) {
             let known: Vec<&str> =
                 names.iter().map(String::as_str).filter(|name| !unused.contains(name)).collect();

@@ -118,6 +118,7 @@ fn an_invalid_list_parameter_is_400_and_names_the_valid_ones() {
     let program = Home::new().start();
     for (query, expected) in [
         ("colour=red", "Unknown parameter: colour"),
+        ("%C3%A4%00%22=red", "Unknown parameter: ä\"; this call"),
         ("q=a&Sort=_id", "Unknown parameter: Sort"),
         ("propertyX=1", "Unknown parameter: propertyX"),
         ("page[size]=1", "Unknown parameter: page[size]"),
