@@ -38,7 +38,7 @@ bench *options:
 smoke:
     for which in "" --reads --lists --long-reads --feed --retention; do \
         cargo bench --locked --profile dev --bench ingest -- $which --rounds 1 --seconds 0.2 --connections 4 --users 2000 \
-            --workload many >/dev/null; \
+            --workload many >/dev/null || exit 1; \
     done
 
 # The program as it is published, in target/dist
