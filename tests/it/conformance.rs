@@ -22,7 +22,7 @@ use rollcall::domain::{
 };
 use rollcall::store::readers::StoreReader;
 use rollcall::store::rows::ContentCounts;
-use rollcall::store::sqlite::{Sqlite, SqliteReader, StoreOptions};
+use rollcall::store::sqlite::{SqliteReader, StoreOptions};
 use rollcall::store::{Entry, Outcome, Quarantined, Seq, Source, Store};
 use tempfile::TempDir;
 
@@ -35,6 +35,7 @@ use self::recorded::Recorded;
 use self::rows::*;
 use self::upkeep::*;
 use crate::support::memory::Memory;
+use crate::support::open_store;
 
 /// The bounds of the quarantine: bodies, and their bytes.
 const LIMITS: QuarantineLimits = QuarantineLimits { bodies: 5, bytes: 1000 };
@@ -59,7 +60,7 @@ impl Bench {
             Self::Sqlite(dir) => {
                 let (wal_checkpoint, wal_limit) = (1 << 20, 1 << 22);
                 let path = dir.path().join("store.db");
-                Box::new(Sqlite::open(&StoreOptions { path, wal_checkpoint, wal_limit }).unwrap())
+                Box::new(open_store(&StoreOptions { path, wal_checkpoint, wal_limit }))
             }
             Self::Memory(memory) => Box::new(memory.open()),
         };

@@ -20,7 +20,7 @@ mod skip;
 
 pub use conform::{DOCUMENT, METHODS, check, fits, listeners, resolve, valid};
 pub use connection::Connection;
-pub use directory::{by_user_id, journal};
+pub use directory::{by_user_id, journal, open_store};
 pub use hang::Hang;
 pub use http::*;
 use in_process::Service;

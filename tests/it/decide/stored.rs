@@ -18,7 +18,7 @@ use rollcall::ingest::maintenance::READING;
 use rollcall::ingest::queue::{self, Queue, SubmitError};
 use rollcall::ingest::worker::{Worker, WorkerOptions};
 use rollcall::smooch;
-use rollcall::store::sqlite::{Sqlite, StoreOptions};
+use rollcall::store::sqlite::StoreOptions;
 use rollcall::store::{Retention, Store};
 use serde_json::{Value, json};
 
@@ -26,7 +26,7 @@ use super::random::{Step, command, linked_steps};
 use super::*;
 use crate::rebuild::{ANYTHING, Rebuilt};
 use crate::support::memory::Memory;
-use crate::support::{by_user_id, journal};
+use crate::support::{by_user_id, journal, open_store};
 
 type Waiting = Pin<Box<dyn Future<Output = Result<Option<CommandResult>, SubmitError>>>>;
 
@@ -190,7 +190,7 @@ pub fn round(
 /// Opens the directory in this file.
 pub fn open_directory(path: &Path) -> DirectoryWriter {
     let (wal_checkpoint, wal_limit) = (1 << 20, 1 << 22);
-    let store = Sqlite::open(&StoreOptions { path: path.to_owned(), wal_checkpoint, wal_limit }).unwrap();
+    let store = open_store(&StoreOptions { path: path.to_owned(), wal_checkpoint, wal_limit });
     directory_over(Box::new(store))
 }
 

@@ -3,7 +3,7 @@
 
 use rollcall::directory::open_reader;
 use rollcall::domain::Digest;
-use rollcall::store::sqlite::{Sqlite, StoreOptions};
+use rollcall::store::sqlite::StoreOptions;
 
 use super::*;
 use crate::crash::seed;
@@ -69,7 +69,7 @@ impl Recorded {
         std::fs::write(&path, database).unwrap();
         std::fs::write(dir.path().join("rollcall.db-wal"), wal).unwrap();
         let options = StoreOptions { path: path.clone(), wal_checkpoint: 1 << 20, wal_limit: 1 << 22 };
-        let store = Sqlite::open(&options).unwrap();
+        let store = crate::support::open_store(&options);
         let entries = journal(&open_reader(&path).unwrap(), 1, 10_000);
         let integrity: String = rusqlite::Connection::open(&path)
             .unwrap()
