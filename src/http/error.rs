@@ -244,8 +244,8 @@ pub(super) fn refusal(refusal: Refusal, place: &str) -> ApiError {
             "Several app users carry the userId. Nothing was done: name the app user by its _id",
         ),
         Refusal::BrandByToken => ApiError::unauthorized(
-            "An app token begins nobody in a brand of its choice, nor under a userId that another brand has. Nothing was \
-             done: a JWT of scope app may",
+            "An app token cannot create an app user in a brand that it names, nor with a userId that another brand has. \
+             Nothing was done: use a JWT of scope app",
         ),
         Refusal::BrandByUser => ApiError::forbidden(
             "The JWT's app user is not of this brand. Nothing was done: leave `brandId` out, or ask with a JWT of scope app",

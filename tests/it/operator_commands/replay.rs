@@ -141,7 +141,7 @@ fn an_interrupted_replay_finishes_requests_in_progress_and_prints_the_position()
     let other = Home::new();
     let copy = other.start();
     let target = format!("http://{}/webhooks", copy.listen);
-    let args = ["journal", "replay", "..", "--rate", "2", "--concurrency", "4", "--to", &target];
+    let args = ["journal", "replay", "..", "--rate", "2", "--concurrency", "1", "--to", &target];
     let mut replay = command(&home, &program, &args);
     let replay = replay.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     until("something was taken", || copy.all_app_users().len() > 1);
