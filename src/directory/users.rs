@@ -67,18 +67,20 @@ impl DirectoryReader {
         Ok(views.iter().flat_map(View::ids).cloned().collect())
     }
 
-    /// A surviving and a discarded app user as they would be shown if the two were un-merged now; `None` if they are
-    /// not merged.
-    pub fn preview_unmerge(
+    /// For each pair of a surviving and a discarded app user: the two as they would be shown if they were un-merged now;
+    /// `None` if they are not merged.
+    pub fn preview_unmerges(
         &self,
         app: &AppId,
-        surviving: &SmoochId,
-        discarded: &SmoochId,
-    ) -> Result<Option<(View, View)>> {
+        merged: &[(&SmoochId, &SmoochId)],
+    ) -> Result<Vec<Option<(View, View)>>> {
         let rows = self.snapshot()?;
         let mut loader = Loader::new(&*rows);
-        loader.shown(app, discarded)?;
-        Ok(loader.directory.preview_unmerge(app, surviving, discarded))
+        let previews = merged.iter().map(|(surviving, discarded)| {
+            loader.shown(app, discarded)?;
+            Ok(loader.directory.preview_unmerge(app, surviving, discarded))
+        });
+        previews.collect()
     }
 
     /// The stored records of these app users, without those that are unknown.

@@ -20,7 +20,7 @@ use crate::directory::DirectoryReader;
 use crate::domain::AppId;
 use crate::domain::command::Name;
 use crate::rebuild::history_entry::HistoryEntry;
-use crate::rebuild::history_replay::{HistoryReplay, Merge};
+use crate::rebuild::history_replay::HistoryReplay;
 use crate::store::{Seq, Source};
 pub(super) use as_of::{PastRequest, then};
 use journal_pages::{JournalPages, Subject, each};
@@ -84,11 +84,17 @@ fn page(
             fold.apply(event);
         }
     })?;
-    let (mut texts, mut apart) = (Vec::new(), UnmergePreviews { reader, app, left: MOST_PREVIEWS });
+    let merges =
+        told.iter().rev().filter_map(|(_, learned, _)| learned.as_ref()).flat_map(|learned| &learned.merges);
+    let merged: Vec<_> =
+        merges.map(|merge| (&merge.surviving, &merge.discarded)).take(MOST_PREVIEWS).collect();
+    let mut previews = reader.preview_unmerges(app, &merged)?.into_iter();
+    let mut texts = Vec::new();
     for (entry, learned, body) in told.iter().rev() {
         let mut shown = HistoryEntry::of(entry);
         if let Some(learned) = learned {
-            shown = shown.with_diff(learned, apart.merges(&learned.merges)?);
+            let merges = learned.merges.iter().map(|merge| merge.text(previews.next().as_ref()));
+            shown = shown.with_diff(learned, merges.collect());
         }
         if let Some(body) = body {
             shown = shown.with_body(entry, body, asked.bodies);
@@ -106,29 +112,6 @@ fn page(
         links: None,
     };
     Ok((answered, next))
-}
-
-/// The previews of un-merges, for as many merges as one answer computes them.
-struct UnmergePreviews<'r> {
-    reader: &'r mut DirectoryReader,
-    app: &'r AppId,
-    left: usize,
-}
-
-impl UnmergePreviews<'_> {
-    fn merges(&mut self, merges: &[Merge]) -> Result<Vec<String>, ApiError> {
-        let mut texts = Vec::with_capacity(merges.len());
-        for merge in merges {
-            let Some(left) = self.left.checked_sub(1) else {
-                texts.push(merge.text(None));
-                continue;
-            };
-            self.left = left;
-            let apart = self.reader.preview_unmerge(self.app, &merge.surviving, &merge.discarded)?;
-            texts.push(merge.text(Some(&apart)));
-        }
-        Ok(texts)
-    }
 }
 
 #[derive(Serialize)]

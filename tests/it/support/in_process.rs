@@ -27,8 +27,8 @@ use super::memory::Memory;
 
 /// Between two maintenance steps of an idle worker.
 const TICK: Duration = Duration::from_millis(100);
-/// Reads that may wait in a lane, and how long.
-const BOUNDS: LaneBounds = LaneBounds { waiting: 4096, within: Duration::from_secs(10) };
+/// Reads that may wait in a lane.
+const WAITING: usize = 4096;
 
 /// The variable that names the store of the stories.
 pub const TEST_STORE: &str = "ROLLCALL_TEST_STORE";
@@ -99,7 +99,8 @@ async fn run(
     let directory = DirectoryWriter::open(Box::new(memory.open()), limits).unwrap();
     let counted = metrics.clone();
     let worker = thread::spawn(move || run_worker(directory, options, counted, &jobs));
-    let lane = || ((0..2).map(|_| DirectoryReader::new(memory.reader())).collect(), BOUNDS);
+    let bounds = LaneBounds { waiting: WAITING, within: settings.reads.long_within };
+    let lane = || ((0..2).map(|_| DirectoryReader::new(memory.reader())).collect(), bounds);
     let readers = Readers::start([lane(), lane(), lane(), lane()]).unwrap();
     // The service watches the files of a database, so there has to be one.
     let folder = tempfile::tempdir().unwrap();
