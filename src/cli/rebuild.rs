@@ -20,7 +20,7 @@ use crate::domain::RecordKey;
 use crate::ingest::maintenance::READING;
 use crate::rebuild::{Comparison, ComparisonCursor, RebuildFolder};
 use crate::store::rows::RebuiltRow;
-use crate::store::sqlite::{self, DerivedFault, OpenError, Sqlite, StoreOptions};
+use crate::store::sqlite::{self, CopyError, DerivedFault, OpenError, Sqlite, StoreOptions};
 use crate::store::{Retention, Seq};
 
 /// Between two checks of a table that is being rebuilt.
@@ -28,6 +28,9 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// Tables that the comparison itself depends on.
 const FIRST: [&str; 4] = ["counters", "tombstones", "receipts", "gaps"];
+
+const RESTORE: &str =
+    "restore a backup with `rollcall restore --replace BACKUP`, see \"Damaged database\" in docs/operations.md";
 
 /// Rows repaired in one transaction.
 const AT_ONCE: usize = 512;
@@ -44,7 +47,8 @@ The journal is checked for holes: missing entries, bodies or users of an entry. 
 journal stay as they are in the directory, which still has the effect of the lost entries.
 
 Each differing app user is a line on stdout with its app and _id, and so is each damaged table and each hole in the \
-journal. Exit codes: 0 all is equal or was repaired, 1 the journal is damaged or, with --verify, something differs.
+journal. Exit codes: 0 all is equal or was repaired, 1 the journal is damaged, a source table is missing \
+or, with --verify, something differs.
 
 Examples:
   rollcall rebuild --verify
@@ -193,7 +197,11 @@ impl RebuildReport<'_> {
 
 fn faults(settings: &Settings) -> anyhow::Result<Vec<DerivedFault>> {
     let StoreUrl::Sqlite(path) = &settings.store.url;
-    Ok(watched(settings, |work| sqlite::derived_faults(path, work))??)
+    let found = watched(settings, |work| sqlite::derived_faults(path, work))?;
+    Ok(found.map_err(|error| match error {
+        CopyError::Damaged(path, what) => CopyError::Damaged(path, format!("{what}; {RESTORE}")),
+        error => error,
+    })?)
 }
 
 impl RepairTarget {

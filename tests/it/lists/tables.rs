@@ -100,6 +100,12 @@ fn a_lost_table_is_named_while_nothing_runs_and_made_anew_where_it_can_be() {
                         found["state"] == "wrong" && found["said"].as_str().unwrap().contains(&what),
                         "{found}"
                     );
+                    for args in [&["rebuild"][..], &["rebuild", "--verify"]] {
+                        let ran = run_alone(&home, args);
+                        assert!(ran.code == Some(1) && ran.out.is_empty(), "{sql}: {ran:?}");
+                        let said = format!("{what}, which is part of the source and cannot be rebuilt; restore a");
+                        assert!(ran.err.contains(&said), "{sql}: {ran:?}");
+                    }
                     let (status, log) = home.try_start().err().unwrap();
                     assert!(status.code() == Some(74) && log.contains(&what), "{sql}: {status} {log}");
                 }

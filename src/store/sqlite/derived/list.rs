@@ -135,10 +135,14 @@ pub const DERIVED: [Derived; 13] = [
 /// [`DERIVED`].
 const SOURCES: [&str; 5] = ["journal", "bodies", "changes", "quarantine", "base"];
 
+fn source_missing(table: &str) -> Error {
+    Error::Damaged(format!("{}, which is part of the source and cannot be rebuilt", describe_missing(table)))
+}
+
 /// The error for a lost table; `None` for one that is not rollcall's. Those of the search index have its name as a prefix.
 fn loss_error(table: &str) -> Option<Error> {
     if SOURCES.contains(&table) {
-        return Some(Error::Damaged(describe_missing(table)));
+        return Some(source_missing(table));
     }
     let is_of = |derived: &&Derived| derived.tables.contains(&table);
     let derived = DERIVED.iter().find(is_of).map(|derived| derived.name);
@@ -160,7 +164,7 @@ pub(crate) fn missing_table_error(message: &str) -> Option<Error> {
 pub(crate) fn check_source_tables(conn: &Connection) -> Result<()> {
     for table in SOURCES {
         if !schema::is_there(conn, table)? {
-            return Err(Error::Damaged(describe_missing(table)));
+            return Err(source_missing(table));
         }
     }
     Ok(())
@@ -174,8 +178,9 @@ pub(crate) fn position_of(name: &str) -> Option<usize> {
 /// Compares every derived table with its source. `conn` must be in a transaction.
 ///
 /// # Errors
-/// The check was stopped, or a source cannot be read.
+/// The check was stopped, or a source is missing or cannot be read.
 pub(crate) fn find_faults(conn: &Connection, tell: Tell<'_>) -> Result<Vec<DerivedFault>> {
+    check_source_tables(conn)?;
     let remaking = Remaking::read(conn).unwrap_or_default();
     let mut faults = Vec::new();
     for derived in &DERIVED {
@@ -238,7 +243,7 @@ mod tests {
         }
         assert!(matches!(message("SELECT 1 FROM search_data"), Error::Derived { name: "search", .. }));
         let Error::Damaged(what) = message("SELECT 1 FROM journal") else { panic!() };
-        assert_eq!(what, "the table journal is missing");
+        assert_eq!(what, "the table journal is missing, which is part of the source and cannot be rebuilt");
         assert!(matches!(message("SELECT 1 FROM strangers"), Error::Unavailable(_)));
     }
 }
