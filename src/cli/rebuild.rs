@@ -29,8 +29,7 @@ const LOOK: Duration = Duration::from_millis(100);
 /// Tables that the comparison itself depends on.
 const FIRST: [&str; 4] = ["counters", "tombstones", "receipts", "gaps"];
 
-const RESTORE: &str =
-    "restore a backup with `rollcall restore --replace BACKUP`, see \"Damaged database\" in docs/operations.md";
+const RESTORE: &str = "restore a backup with `rollcall restore --replace BACKUP`, see \"Damaged database\" in docs/operations.md";
 
 /// Rows repaired in one transaction.
 const AT_ONCE: usize = 512;

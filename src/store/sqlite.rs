@@ -139,7 +139,12 @@ impl Sqlite {
         }
         self.state.looked = Instant::now();
         let found = derived::probe_tables(&self.conn, &self.state.known, self.state.clearing.last_user())?;
-        Ok(found.into_iter().fold(false, |_, name| self.state.damaged_tables.raise(name)))
+        for (name, why) in &found {
+            if !self.state.damaged_tables.is_raised(name) && self.state.damaged_tables.raise(name) {
+                tracing::error!(table = name, why, "{name} is damaged: {why}");
+            }
+        }
+        Ok(!found.is_empty())
     }
 }
 

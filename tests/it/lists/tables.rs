@@ -103,7 +103,8 @@ fn a_lost_table_is_named_while_nothing_runs_and_made_anew_where_it_can_be() {
                     for args in [&["rebuild"][..], &["rebuild", "--verify"]] {
                         let ran = run_alone(&home, args);
                         assert!(ran.code == Some(1) && ran.out.is_empty(), "{sql}: {ran:?}");
-                        let said = format!("{what}, which is part of the source and cannot be rebuilt; restore a");
+                        let said =
+                            format!("{what}, which is part of the source and cannot be rebuilt; restore a");
                         assert!(ran.err.contains(&said), "{sql}: {ran:?}");
                     }
                     let (status, log) = home.try_start().err().unwrap();
@@ -143,6 +144,30 @@ fn a_table_lost_under_a_running_service_is_made_anew_or_ends_it_by_its_name() {
             program.stop();
             is_whole(&home, None, &sql);
         }
+    }
+}
+
+/// The service reads its numbers from some of these tables as well.
+#[test]
+fn the_log_first_names_the_table_that_is_missing() {
+    let home = home();
+    let dropped = ["receipts", "gaps", "moves", "seen", "horizon"].map(|table| {
+        let home = copy_of(&home);
+        let program = home.start();
+        damage(&home, &format!("DROP TABLE {table}"));
+        (format!("the table {table} is missing"), program, home)
+    });
+    for (what, program, _home) in &dropped {
+        until(&format!("{what}: it is noticed"), || program.log().contains("is damaged"));
+        let log = program.log();
+        let first = log.lines().find(|line| line.contains("is damaged")).unwrap();
+        assert!(first.contains(what), "{what}: {first}");
+    }
+    for table in ["receipts", "gaps", "moves", "seen"] {
+        let home = copy_of(&home);
+        damage(&home, &format!("DROP TABLE {table}"));
+        let log = home.start().log();
+        assert!(log.contains(&format!("the table {table} is missing")), "{log}");
     }
 }
 

@@ -39,9 +39,12 @@ impl Derived {
         }
     }
 
-    /// Compares a few rows.
-    pub(super) fn seems_whole(&self, conn: &Connection) -> Result<bool> {
-        Ok(self.missing_table(conn)?.is_none() && (self.probe)(conn)?)
+    /// Compares a few rows. Returns the fault.
+    pub(super) fn probe_fault(&self, conn: &Connection) -> Result<Option<String>> {
+        if let Some(name) = self.missing_table(conn)? {
+            return Ok(Some(describe_missing(name)));
+        }
+        Ok((!(self.probe)(conn)?).then(|| "a probe finds it damaged".to_owned()))
     }
 
     fn missing_table(&self, conn: &Connection) -> Result<Option<&'static str>> {

@@ -22,7 +22,7 @@ pub(crate) fn remake_counters_at_start(conn: &mut Connection) -> Result<()> {
 }
 
 /// Probes every whole derived table of a running service, which has written rows of app users up to `last_user`. Returns
-/// the damaged ones.
+/// the damaged ones with their faults, some twice.
 ///
 /// # Errors
 /// A source table is missing.
@@ -30,27 +30,29 @@ pub(crate) fn probe_tables(
     conn: &Connection,
     known: &KnownCounters,
     last_user: i64,
-) -> Result<Vec<&'static str>> {
+) -> Result<Vec<(&'static str, String)>> {
     check_source_tables(conn)?;
     let mut found = Vec::new();
-    if !known.is_in(conn).unwrap_or(false) {
-        found.push("counters");
+    match known.is_in(conn) {
+        Ok(true) => {}
+        // The numbers are also read from other tables.
+        Err(Error::Derived { name, why }) => found.push((name, why)),
+        _ => found.push(("counters", "it lacks what the service knows".to_owned())),
     }
     if known.rules > 0 && last_user_row(conn).is_ok_and(|last| last < last_user) {
-        found.push("records");
+        found.push(("records", "the last rows are missing".to_owned()));
     }
     for derived in DERIVED.iter().filter(|derived| !known.remaking.is_pending(derived.name)) {
         if derived.name == "records" && known.rules == 0 {
             // The journal is being reapplied already.
             continue;
         }
-        found.extend(match derived.seems_whole(conn) {
-            Ok(true) => None,
-            Ok(false) => Some(derived.name),
-            Err(Error::Derived { name, .. }) => Some(name),
+        found.extend(match derived.probe_fault(conn) {
+            Ok(fault) => fault.map(|why| (derived.name, why)),
+            Err(Error::Derived { name, why }) => Some((name, why)),
             // A read of that record reports it.
             Err(Error::Unreadable { .. }) => None,
-            Err(error) => is_of_the_table(&error).then_some(derived.name),
+            Err(error) => is_of_the_table(&error).then(|| (derived.name, error.to_string())),
         });
     }
     Ok(found)
@@ -94,11 +96,10 @@ fn is_due(conn: &Connection, derived: &Derived) -> Result<bool> {
 
 /// Whether a probe finds a table damaged.
 fn is_found_damaged(conn: &Connection, derived: &Derived) -> bool {
-    let found = derived.seems_whole(conn);
-    let why = match &found {
-        Ok(true) => return false,
-        Ok(false) => "a probe finds it damaged".to_owned(),
-        Err(error) if is_of_the_table(error) => error.to_string(),
+    let why = match derived.probe_fault(conn) {
+        Ok(None) => return false,
+        Ok(Some(why)) => why,
+        Err(error) if is_of_the_table(&error) => error.to_string(),
         Err(error) => {
             // Unknown: reads of the table report the error.
             let name = derived.name;
