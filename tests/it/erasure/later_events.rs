@@ -32,6 +32,23 @@ fn a_merge_of_a_user_with_members_into_an_erased_one_is_no_difference() {
     }
 }
 
+/// A start without the tombstones would store it.
+#[test]
+fn a_body_that_names_the_erased_is_dropped_after_all_tombstones_were_deleted() {
+    let home = Home::new();
+    let program = home.start();
+    let person = super::bodies::PERSON;
+    ok(program.webhook(message(person, 1_600_000_000.0, &json!({}), "Hi")));
+    let erased = ok(api(&program, "DELETE", &format!("/v1/appusers/{person}?erase=true"), &json!({}))).json();
+    assert_eq!(erased["erasure"]["complete"], true, "{erased}");
+    program.stop();
+    assert_eq!(home.sql().execute("DELETE FROM erasures", []).unwrap(), 1);
+    let program = home.start();
+    ok(program.webhook(format!("{{no JSON of {person}")));
+    assert_eq!(home.find::<i64>("SELECT count(*) FROM quarantine"), 0);
+    assert_eq!(home.find::<i64>("SELECT count(*) FROM erasures"), 1);
+}
+
 /// The log and the metrics show the outcome of each.
 #[test]
 fn a_body_that_names_the_erased_is_logged_and_counted_as_dropped() {

@@ -10,7 +10,7 @@ use crate::operator_commands::{Ran, messages, run, run_alone};
 use crate::support::{APP, Home, Program, first_message, until};
 
 /// A table, the damage to it, and true if the next start repairs it by itself.
-pub const DAMAGES: [(&str, &str, bool); 51] = [
+pub const DAMAGES: [(&str, &str, bool); 52] = [
     ("seen", "DELETE FROM seen", true),
     ("seen", "DELETE FROM seen WHERE user % 3 = 0", false),
     ("seen", "UPDATE seen SET user = user + 1", true),
@@ -33,7 +33,7 @@ pub const DAMAGES: [(&str, &str, bool); 51] = [
     ("columns", "UPDATE app_users SET last_seen = 5 WHERE rowid = 2", false),
     ("columns", "UPDATE app_users SET flags = 3 - flags", false),
     ("columns", "UPDATE app_users SET signed_up = 7 WHERE listed", false),
-    ("tombstones", "DELETE FROM erasures", false),
+    ("tombstones", "DELETE FROM erasures", true),
     ("tombstones", "DROP TABLE erasures", true),
     ("gaps", "DELETE FROM gaps", true),
     ("gaps", "DROP TABLE gaps", true),
@@ -43,6 +43,7 @@ pub const DAMAGES: [(&str, &str, bool); 51] = [
     ("feed", "UPDATE feeds SET seq = seq + 7", true),
     ("indexes", "DROP INDEX signed_up", true),
     ("moves", "DROP TABLE moves", true),
+    ("moves", "DELETE FROM moves", true),
     ("moves", "DELETE FROM moves WHERE n % 2 = 0", false),
     ("counters", "DELETE FROM feeds", true),
     ("counters", "UPDATE feeds SET seq = 1", true),

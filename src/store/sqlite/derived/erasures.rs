@@ -8,8 +8,10 @@ use rusqlite::{Connection, Params, params};
 
 use super::identifiers::for_each_record;
 use super::kind::{Sum, Tell};
+use super::schema::is_there;
 use crate::domain::{AppId, SmoochId};
 use crate::format::erasure_work::ErasureWork;
+use crate::store::sqlite::connection::query_one;
 use crate::store::sqlite::table_rows::read_rows;
 use crate::store::tables::{StoredReceipt, Tombstone};
 use crate::store::{ErasureCounts, Error, ReadRow as _, Result, Seq};
@@ -82,6 +84,13 @@ pub(super) fn check_tombstones(conn: &Connection, tell: Tell<'_>) -> Result<Opti
         Ok(())
     })?;
     Ok(should.differs(Sum::read::<2>(conn, "SELECT app, id FROM erasures")?, "tombstones"))
+}
+
+/// Whether a receipt has no tombstones because all of them are lost. Single ones are found only by reading every record.
+pub(super) fn probe_tombstones(conn: &Connection) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM erasures) OR NOT EXISTS (SELECT 1 FROM receipts
+                   WHERE CASE WHEN json_valid(counts) THEN counts ->> '$.records' > 0 END)";
+    Ok(!is_there(conn, "receipts")? || query_one(conn, sql, [])?)
 }
 
 /// Never removes an existing tombstone.

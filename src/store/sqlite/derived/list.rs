@@ -71,8 +71,7 @@ pub const DERIVED: [Derived; 13] = [
         serves: "recognising later data about erased app users",
         tables: &["erasures"],
         check: erasures::check_tombstones,
-        // A start would have to read every record to find missing rows.
-        probe: |_| Ok(true),
+        probe: erasures::probe_tombstones,
         make: Make::AtOnce(erasures::make_tombstones),
     },
     Derived {
