@@ -14,12 +14,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use reqwest::{StatusCode, Url};
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use super::admin_client::{AdminClient, description};
 use super::export::Format;
 use super::progress::Progress;
 use super::replay::payloads::names;
-use super::{CommandError, apps};
+use super::{CommandError, apps, stop_signal};
 use crate::config::Settings;
 use crate::domain::NAME_BYTES;
 use crate::smooch::csv::COLUMNS;
@@ -47,8 +48,9 @@ else the latest of its clients, else before everything else); without one they c
 POST /v1/appusers does.
 
 The running service performs the import. Known data changes nothing, so an interrupted import can be run again. An \
-invalid line is reported on stderr with its file and number, and the import continues. Exit codes: 0 all lines were \
-imported, 1 some were not or there was none, 69 the service does not answer.
+invalid line is reported on stderr with its file and number, and the import continues. Ctrl-C and SIGTERM wait for the \
+request in progress. Exit codes: 0 all lines were imported, 1 some were not, there was none, or a signal stopped it, 69 \
+the service does not answer.
 
 Examples:
   rollcall import directory.ndjson
@@ -115,11 +117,18 @@ pub async fn run(args: &ImportArgs, settings: &Settings) -> anyhow::Result<ExitC
     };
     let importer = Importer { service, path: path(app, args.app.is_some()), dry_run: args.dry_run };
     let (mut tally, began) = (ImportSummary::default(), Instant::now());
-    while let Ok(piece) = pieces.recv().await {
+    let mut stop = stop_signal()?;
+    while let Some(piece) = tokio::select! {
+        biased;
+        Ok(_) = stop.wait_for(|stop| *stop) => None,
+        piece = pieces.recv() => piece.ok(),
+    } {
         let wrong = if importer.dry_run {
             check(&piece, args.app.as_deref(), app, settings, &mut tally)
+        } else if let Some(wrong) = importer.post(&piece, &mut tally, &mut stop).await? {
+            wrong
         } else {
-            importer.post(&piece, &mut tally).await?
+            break;
         };
         for (place, why) in piece.wrong.iter().chain(&wrong) {
             tally.wrong += 1;
@@ -127,16 +136,23 @@ pub async fn run(args: &ImportArgs, settings: &Settings) -> anyhow::Result<ExitC
         }
         progress.advance((piece.places.len() + piece.wrong.len()) as u64);
     }
-    reader.await.context("reading the files failed")?;
+    let is_stopped = *stop.borrow();
+    if !is_stopped {
+        reader.await.context("reading the files failed")?;
+    }
     progress.finish();
     let ImportSummary { imported, known, wrong } = tally;
     anyhow::ensure!(
-        imported + known + wrong > 0,
+        is_stopped || imported + known + wrong > 0,
         "nothing was imported: there is nothing to import in {}",
         names(&args.files)
     );
+    if is_stopped {
+        // A closed stderr is ignored.
+        _ = writeln!(io::stderr(), "stopped by a signal; the rest was not imported");
+    }
     summary(args, &tally, began.elapsed())?;
-    Ok(if tally.wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if tally.wrong == 0 && !is_stopped { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Checks each file before anything is sent. Pipes and stdin are opened in their turn.
@@ -189,14 +205,15 @@ struct Importer {
 }
 
 impl Importer {
-    /// Posts a chunk until it is stored. Returns its invalid lines.
+    /// Posts a chunk until it is stored. Returns its invalid lines; `None` if it was stopped before the next attempt.
     async fn post(
         &self,
         piece: &LineChunk,
         tally: &mut ImportSummary,
-    ) -> anyhow::Result<Vec<(PayloadLocation, String)>> {
+        stop: &mut watch::Receiver<bool>,
+    ) -> anyhow::Result<Option<Vec<(PayloadLocation, String)>>> {
         if piece.places.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Some(Vec::new()));
         }
         let began = Instant::now();
         let begun = tally.imported + tally.known > 0;
@@ -223,7 +240,10 @@ impl Importer {
                 Err(_) if begun && began.elapsed() < PATIENCE => PAUSE,
                 Err(failure) => return Err(failure.into()),
             };
-            tokio::time::sleep(pause).await;
+            tokio::select! {
+                Ok(_) = stop.wait_for(|stop| *stop) => return Ok(None),
+                () = tokio::time::sleep(pause) => {}
+            }
         };
         let number =
             |name: &str| answer.json[name].as_u64().ok_or_else(|| self.service.foreign(answer.status));
@@ -234,7 +254,7 @@ impl Importer {
         let wrong = wrong.iter().filter_map(|wrong| {
             Some((place(&wrong["line"])?, wrong["why"].as_str().unwrap_or_default().to_owned()))
         });
-        Ok(wrong.collect())
+        Ok(Some(wrong.collect()))
     }
 }
 

@@ -22,6 +22,7 @@ pub mod token;
 
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 
 use crate::exit::CommandError;
 
@@ -35,4 +36,20 @@ fn end_signal() -> anyhow::Result<impl Future<Output = ()>> {
             _ = terminate.recv() => {}
         }
     })
+}
+
+/// Holds true after the first Ctrl-C or SIGTERM. The second one ends the process.
+fn stop_signal() -> anyhow::Result<watch::Receiver<bool>> {
+    let (stop, stopped) = watch::channel(false);
+    let first = end_signal()?;
+    tokio::spawn(async move {
+        first.await;
+        let second = end_signal();
+        stop.send_replace(true);
+        if let Ok(second) = second {
+            second.await;
+            std::process::exit(130);
+        }
+    });
+    Ok(stopped)
 }

@@ -10,8 +10,8 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::CommandError;
 use super::progress::Progress;
+use super::{CommandError, stop_signal};
 use crate::config::Settings;
 use driver::{PayloadSink, PostArgs};
 use payloads::{PayloadSource, PayloadSources, names};
@@ -25,7 +25,8 @@ again instead, since repeated events count once. No proxy is used and no redirec
 
 The summary goes to stdout, the first ten failures and the progress to stderr. It includes bodies that rollcall put \
 into quarantine, which are answered 200, and skipped entries of folders. Exit codes: 0 everything was answered 2xx, 1 \
-anything was refused, unanswered or not sent, or there was nothing to send.
+anything was refused, unanswered or not sent, or there was nothing to send, or a signal stopped it. Ctrl-C and SIGTERM \
+wait for requests in progress.
 
 Examples:
   rollcall replay fixtures/webhooks
@@ -81,15 +82,14 @@ pub async fn run(args: &ReplayArgs, settings: &Settings) -> anyhow::Result<ExitC
             });
         }
     };
-    let (_never, stop) = tokio::sync::watch::channel(false);
     let advance = |_: &PostOutcome, progress: &mut Progress| progress.advance(1);
-    let mut replayed = posting.replay(poster, read, stop, progress, advance).await?;
+    let mut replayed = posting.replay(poster, read, stop_signal()?, progress, advance).await?;
     replayed.tally.passed_over = passed_over;
     anyhow::ensure!(
-        !replayed.tally.is_empty(),
+        replayed.is_stopped || !replayed.tally.is_empty(),
         "nothing was sent: there is no payload in {}",
         names(&args.paths)
     );
     posting.print_summary(&replayed)?;
-    Ok(if replayed.tally.all_well() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if replayed.tally.all_well() && !replayed.is_stopped { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

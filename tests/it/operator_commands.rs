@@ -12,11 +12,12 @@ mod replay;
 mod tail;
 mod token;
 
-use std::process::{Command, Output};
+use std::io::Write as _;
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-use crate::support::{Home, KEY_ID, KEY_SECRET, Program, basic, first_message};
+use crate::support::{Home, KEY_ID, KEY_SECRET, Program, basic, first_message, until};
 
 /// The result of a command.
 #[derive(Debug)]
@@ -54,6 +55,21 @@ pub fn command(home: &Home, program: &Program, args: &[&str]) -> Command {
 
 pub fn run(home: &Home, program: &Program, args: &[&str]) -> Ran {
     command(home, program, args).output().unwrap().into()
+}
+
+/// A command with this input, which stays open, that gets a signal once something holds; it is asked again after that.
+pub fn run_stopped(mut command: Command, input: &str, signal: &str, holds: impl Fn() -> bool) -> Ran {
+    let piped = || Stdio::piped();
+    let mut running = command.stdin(piped()).stdout(piped()).stderr(piped()).spawn().unwrap();
+    let mut stdin = running.stdin.take().unwrap();
+    stdin.write_all(input.as_bytes()).unwrap();
+    until("the command has begun", &holds);
+    let killed = Command::new("kill").args([signal, &running.id().to_string()]).status();
+    assert!(killed.unwrap().success());
+    holds();
+    let ran = running.wait_with_output().unwrap().into();
+    drop(stdin);
+    ran
 }
 
 /// A command where no service runs.

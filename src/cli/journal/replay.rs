@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use serde_json::json;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::filter::EntryFilter;
@@ -21,7 +20,7 @@ use crate::cli::replay::payloads::{NotSent, PayloadLocation};
 use crate::cli::replay::post::SignedPayload;
 use crate::cli::replay::sign::Signer;
 use crate::cli::replay::summary::{PostOutcome, ReplaySummary};
-use crate::cli::{CommandError, admin_client, database};
+use crate::cli::{CommandError, admin_client, database, stop_signal};
 use crate::config::{Settings, StoreUrl};
 use crate::directory::{DirectoryReader, journal::BatchBody};
 use crate::ingest::maintenance::reparse_event;
@@ -39,10 +38,10 @@ reduced by an erasure. A body that was removed by retention, is missing or is da
 and counted. Events that the target knows already change nothing there.
 
 Nothing is retried. The number of the first refused or unanswered body is printed at the end and stored in the \
---resume-file, from which the same command continues. Ctrl-C waits for requests in progress.
+--resume-file, from which the same command continues. Ctrl-C and SIGTERM wait for requests in progress.
 
 Exit codes: 0 everything was answered 2xx; 1 something was not, a body was removed, an entry selected by number was \
-not sent, or no entry matches; 2 the --resume-file is of another range or another --to.
+not sent, no entry matches, or a signal stopped it; 2 the --resume-file is of another range or another --to.
 
 Examples:
   rollcall journal replay 4711
@@ -92,7 +91,7 @@ pub async fn run(args: &JournalReplayArgs, settings: &Settings) -> anyhow::Resul
     let StoreUrl::Sqlite(database) = &settings.store.url;
     let resume =
         args.resume_file.as_ref().map(|path| Resume::at(path, selection(args), database)).transpose()?;
-    let bodies = select_bodies(args, resume.as_ref(), settings)?;
+    let mut bodies = select_bodies(args, resume.as_ref(), settings)?;
     let point = bodies.point.clone();
     let keep = || resume.as_ref().map_or(Ok(()), |resume| resume.write(point.seq()));
     if args.dry_run {
@@ -102,8 +101,8 @@ pub async fn run(args: &JournalReplayArgs, settings: &Settings) -> anyhow::Resul
         admin_client::listens(settings).await?;
     }
     let poster = args.posting.poster(settings)?;
-    let stop = bodies.stop.subscribe();
-    stop_on_signal(&bodies.stop)?;
+    bodies.stop = stop_signal()?;
+    let stop = bodies.stop.clone();
     let (from, to) = (bodies.wanted.from, bodies.wanted.to);
     let progress = Progress::new(|| Some((to + 1).saturating_sub(from)), "journal entries")?;
     let mut written = Instant::now();
@@ -119,8 +118,8 @@ pub async fn run(args: &JournalReplayArgs, settings: &Settings) -> anyhow::Resul
     let replayed = replayed.await?;
     args.posting.print_summary(&replayed)?;
     keep()?;
-    let is_stopped = replayed.end?;
-    let is_complete = replayed.tally.all_well() && !is_stopped;
+    replayed.end.transpose()?;
+    let is_complete = replayed.tally.all_well() && !replayed.is_stopped;
     if !is_complete {
         let _ = writeln!(io::stderr(), "continue with --from {}", point.seq());
     }
@@ -129,14 +128,17 @@ pub async fn run(args: &JournalReplayArgs, settings: &Settings) -> anyhow::Resul
 
 fn dry_run(args: &JournalReplayArgs, bodies: JournalBodies) -> anyhow::Result<ExitCode> {
     let counted = RefCell::new((ReplaySummary::default(), 0_u64));
-    bodies.read_each(&|request| match request {
-        Ok(_) => counted.borrow_mut().1 += 1,
-        Err(outcome) => {
-            if let Some(failure) = counted.borrow_mut().0.add(&outcome) {
-                // A closed stderr is ignored.
-                _ = writeln!(io::stderr(), "{failure}");
+    bodies.read_each(&|request| {
+        match request {
+            Ok(_) => counted.borrow_mut().1 += 1,
+            Err(outcome) => {
+                if let Some(failure) = counted.borrow_mut().0.add(&outcome) {
+                    // A closed stderr is ignored.
+                    _ = writeln!(io::stderr(), "{failure}");
+                }
             }
         }
+        true
     })?;
     let (tally, count) = counted.into_inner();
     let text = if args.posting.json {
@@ -172,7 +174,7 @@ fn select_bodies(
     let is_named = args.range.is_some_and(|(from, to)| from == to);
     let signer = Signer::new(args.posting.sign, None, &settings.apps)?;
     let point = Arc::new(ResumePoint::new(wanted.from));
-    Ok(JournalBodies { reader, wanted, signer, is_named, point, stop: watch::Sender::new(false) })
+    Ok(JournalBodies { reader, wanted, signer, is_named, point, stop: watch::channel(false).1 })
 }
 
 /// Fails if the journal has no selected entry, or retention removed the first one.
@@ -206,20 +208,6 @@ fn selection(args: &JournalReplayArgs) -> String {
     format!("{entries}{}, to {target}\n", args.filter.describe())
 }
 
-/// Sets `stop` on the first Ctrl-C; the second ends the process.
-fn stop_on_signal(stop: &watch::Sender<bool>) -> anyhow::Result<()> {
-    let mut signal = signal(SignalKind::interrupt()).context("listening for Ctrl-C")?;
-    let stop = stop.clone();
-    tokio::spawn(async move {
-        while signal.recv().await.is_some() {
-            if stop.send_replace(true) {
-                std::process::exit(130);
-            }
-        }
-    });
-    Ok(())
-}
-
 /// The webhook bodies of the selected entries.
 struct JournalBodies {
     reader: DirectoryReader,
@@ -229,34 +217,38 @@ struct JournalBodies {
     is_named: bool,
     /// The entry that a stopped replay continues from.
     point: Arc<ResumePoint>,
-    /// Set to stop reading.
-    stop: watch::Sender<bool>,
+    /// Holds true once reading must stop.
+    stop: watch::Receiver<bool>,
 }
 
 impl JournalBodies {
-    /// Calls `put` with each. Returns true if it was stopped before the end.
-    fn read_each(mut self, put: &dyn Fn(Result<SignedPayload, PostOutcome>)) -> store::Result<bool> {
+    /// Calls `put` with each until it returns false.
+    fn read_each(mut self, put: &dyn Fn(Result<SignedPayload, PostOutcome>) -> bool) -> store::Result<()> {
         let mut before = None;
         loop {
             let page = self.reader.find_entries(&self.wanted, PAGE)?;
-            let Some(last) = page.last() else { return Ok(false) };
+            let Some(last) = page.last() else { return Ok(()) };
             self.wanted.continue_after(last.seq);
             for few in page.chunks(AT_ONCE) {
                 for (entry, body) in few.iter().zip(self.bodies(few)?) {
-                    if *self.stop.borrow() {
-                        return Ok(true);
-                    }
-                    if let Some(why) = no_webhook(entry) {
-                        put(Err(self.passed_over(entry, why)));
+                    let is_taken = if *self.stop.borrow() {
+                        false
+                    } else if let Some(why) = no_webhook(entry) {
+                        put(Err(self.passed_over(entry, why)))
                     } else if let Some((batch, body)) = body {
                         if body.is_empty() {
-                            put(Err(not_sent(entry, NotSent::NotKept)));
+                            put(Err(not_sent(entry, NotSent::NotKept)))
                         } else if before.replace((batch, entry.body)) != Some((batch, entry.body)) {
                             self.point.begin(entry.seq);
-                            put(self.request(entry, &body));
+                            put(self.request(entry, &body))
+                        } else {
+                            true
                         }
                     } else {
-                        put(Err(not_sent(entry, NotSent::Damaged)));
+                        put(Err(not_sent(entry, NotSent::Damaged)))
+                    };
+                    if !is_taken {
+                        return Ok(());
                     }
                     self.point.pass(entry.seq);
                 }

@@ -25,7 +25,10 @@ use crate::config::{self, Settings};
 pub(crate) struct Replayed<E> {
     pub(crate) tally: ReplaySummary,
     pub(crate) took: Duration,
-    pub(crate) end: E,
+    /// What the reader returned; `None` if it was left behind, as one that waits for stdin.
+    pub(crate) end: Option<E>,
+    /// A signal ended it. Payloads may have been left out.
+    pub(crate) is_stopped: bool,
 }
 
 /// Options of posting.
@@ -61,7 +64,7 @@ impl PostArgs {
     }
 
     /// Posts the payloads that `read` puts into the sink, on a thread of its own. Prints the first failures; calls
-    /// `each` with every outcome. Once `stop` holds true, those that wait are dropped without an outcome.
+    /// `each` with every outcome. After Ctrl-C or SIGTERM, those that wait are dropped without an outcome.
     pub(crate) async fn replay<E: Send + 'static>(
         &self,
         poster: Poster,
@@ -72,14 +75,14 @@ impl PostArgs {
     ) -> anyhow::Result<Replayed<E>> {
         let began = Instant::now();
         let mut tally = ReplaySummary::default();
-        let end = post_all(self.concurrency, poster, read, stop, |outcome| {
+        let end = post_all(self.concurrency, poster, read, &stop, |outcome| {
             tally.add(outcome).inspect(|failure| progress.say(failure));
             each(outcome, &mut progress);
         })
         .await?;
-        let took = began.elapsed();
+        let (took, is_stopped) = (began.elapsed(), *stop.borrow());
         progress.finish();
-        Ok(Replayed { tally, took, end })
+        Ok(Replayed { tally, took, end, is_stopped })
     }
 
     /// Prints the number of further failures and the summary.
@@ -88,6 +91,9 @@ impl PostArgs {
         if let Some(more) = tally.unnamed_failures() {
             // A closed stderr is ignored.
             let _ = writeln!(io::stderr(), "… and {more} more");
+        }
+        if replayed.is_stopped {
+            let _ = writeln!(io::stderr(), "stopped by a signal; the rest was not posted");
         }
         let summary = if self.json { tally.json(*took).to_string() } else { tally.text(*took) };
         writeln!(io::stdout(), "{summary}").context("the summary could not be printed")
@@ -101,24 +107,24 @@ pub(crate) struct PayloadSink {
 }
 
 impl PayloadSink {
-    /// Takes a payload, or the outcome of one that is not posted.
-    pub(crate) fn put(&self, request: Result<SignedPayload, PostOutcome>) {
-        // Both are open unless the posting tasks have failed, which is reported elsewhere.
-        let _ = match request {
+    /// Takes a payload, or the outcome of one that is not posted. Returns false if the replay has ended.
+    pub(crate) fn put(&self, request: Result<SignedPayload, PostOutcome>) -> bool {
+        match request {
             Ok(request) => self.to_post.send_blocking(request).is_ok(),
             Err(outcome) => self.outcomes.send_blocking(outcome).is_ok(),
-        };
+        }
     }
 }
 
-/// Posts what `read` puts into the sink concurrently and calls `each` with every outcome. Returns the result of `read`.
+/// Posts what `read` puts into the sink concurrently and calls `each` with every outcome. Returns the result of `read`,
+/// unless it still reads after a stop.
 async fn post_all<E: Send + 'static>(
     concurrency: u16,
     poster: Poster,
     read: impl FnOnce(&PayloadSink) -> E + Send + 'static,
-    stop: watch::Receiver<bool>,
+    stop: &watch::Receiver<bool>,
     mut each: impl FnMut(&PostOutcome),
-) -> anyhow::Result<E> {
+) -> anyhow::Result<Option<E>> {
     let room = usize::from(concurrency);
     let (to_post, requests) = async_channel::bounded(room);
     let (to_count, outcomes) = async_channel::bounded(room);
@@ -130,24 +136,37 @@ async fn post_all<E: Send + 'static>(
         let (poster, requests, to_count) = (poster.clone(), requests.clone(), to_count.clone());
         let mut stop = stop.clone();
         posting.spawn(async move {
-            while let Ok(request) = requests.recv().await {
-                tokio::select! {
-                    biased;
-                    Ok(_) = stop.wait_for(|stop| *stop) => continue,
-                    () = poster.wait_for_slot() => {}
-                }
-                // The receiver lives until every sender is dropped.
+            let next = async || {
+                let request = requests.recv().await.ok()?;
+                poster.wait_for_slot().await;
+                Some(request)
+            };
+            while let Some(request) = tokio::select! {
+                biased;
+                Ok(_) = stop.wait_for(|stop| *stop) => None,
+                request = next() => request,
+            } {
+                // Open until all tasks have ended.
                 let _ = to_count.send(poster.post(request).await).await;
             }
         });
     }
-    // Each loop ends when its senders are dropped.
     drop((requests, to_count));
-    while let Ok(outcome) = outcomes.recv().await {
-        each(&outcome);
+    let post = async {
+        posting.join_all().await;
+        // After a stop, the reader may wait for its input.
+        outcomes.close();
+    };
+    let count = async {
+        while let Ok(outcome) = outcomes.recv().await {
+            each(&outcome);
+        }
+    };
+    tokio::join!(post, count);
+    if *stop.borrow() && !reader.is_finished() {
+        return Ok(None);
     }
-    posting.join_all().await;
-    reader.await.context("reading the payloads failed")
+    reader.await.map(Some).context("reading the payloads failed")
 }
 
 pub(crate) fn target(text: &str) -> Result<Url, String> {

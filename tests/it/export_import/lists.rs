@@ -1,9 +1,14 @@
 //! Import of CSV and other lists: accepted lines, and the report of the others.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::sync::mpsc;
+use std::thread;
+
 use serde_json::{Value, json};
 
 use super::*;
-use crate::operator_commands::{messages, post, run_alone};
+use crate::operator_commands::{command, messages, post, run_alone, run_stopped};
 use crate::support::{APP, request};
 
 /// A webhook with an app user's name, received at a given time.
@@ -223,4 +228,36 @@ fn an_import_needs_the_service_and_no_web_page_can_make_one() {
             .err
             .contains("not in the settings")
     );
+}
+
+#[test]
+fn a_stopped_import_prints_the_summary_of_what_it_imported() {
+    // Lines are sent once there are many.
+    let lines: Vec<String> = (0..600).map(|n| format!("{{\"_id\":\"user{n}\"}}\n")).collect();
+    for signal in ["-INT", "-TERM"] {
+        let home = Home::new();
+        let program = home.start();
+        let import = command(&home, &program, &["import", "--json", "-"]);
+        let ran = run_stopped(import, &lines.concat(), signal, || home.rows("app_users") > 0);
+        assert_eq!(ran.code, Some(1), "{ran:?}");
+        assert_eq!(counts(&ran), [home.rows("app_users") as u64, 0, 0]);
+        assert_eq!(ran.err, "stopped by a signal; the rest was not imported\n");
+    }
+    // One that retries, as nothing is stored.
+    let home = Home::new();
+    let refusing = TcpListener::bind("127.0.0.1:0").unwrap();
+    let to = format!("http://{}", refusing.local_addr().unwrap());
+    let (asked, is_asked) = mpsc::channel();
+    thread::spawn(move || {
+        for stream in refusing.incoming() {
+            let mut stream = stream.unwrap();
+            _ = stream.read(&mut [0; 64 << 10]);
+            let busy = "HTTP/1.1 503 \r\nRetry-After: 30\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}";
+            _ = stream.write_all(busy.as_bytes());
+            _ = asked.send(());
+        }
+    });
+    let import = home.command(&["import", "--json", "--to", &to, "-"]);
+    let ran = run_stopped(import, &lines.concat(), "-TERM", || is_asked.try_recv().is_ok());
+    assert_eq!((ran.code, counts(&ran)), (Some(1), [0, 0, 0]), "{ran:?}");
 }

@@ -1,13 +1,13 @@
 //! `rollcall journal replay`.
 
+use std::cell::Cell;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
-use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use super::{all_of_it, command, messages, post, run};
-use crate::support::{Home, files, fixtures, until};
+use super::{all_of_it, command, messages, post, run, run_stopped};
+use crate::support::{Home, files, fixtures};
 
 #[test]
 fn a_range_replayed_twice_changes_nothing() {
@@ -138,18 +138,20 @@ fn an_interrupted_replay_finishes_requests_in_progress_and_prints_the_position()
     let program = home.start();
     let names: Vec<String> = (0..50).map(|n| format!("user {n:02}")).collect();
     messages(&program, &names.iter().map(String::as_str).collect::<Vec<_>>());
-    let other = Home::new();
-    let copy = other.start();
-    let target = format!("http://{}/webhooks", copy.listen);
-    let args = ["journal", "replay", "..", "--rate", "2", "--concurrency", "1", "--to", &target];
-    let mut replay = command(&home, &program, &args);
-    let replay = replay.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    until("something was taken", || copy.all_app_users().len() > 1);
-    let interrupted = Command::new("kill").args(["-INT", &replay.id().to_string()]).status();
-    assert!(interrupted.unwrap().success());
-    let before = copy.all_app_users().len();
-    let ran = super::Ran::from(replay.wait_with_output().unwrap());
-    let taken = copy.all_app_users().len();
-    assert!(ran.code == Some(1) && taken <= before + 1, "no more than the request in progress: {ran:?}");
-    assert!(ran.err.contains(&format!("continue with --from {}\n", taken + 1)), "{taken}: {ran:?}");
+    for signal in ["-INT", "-TERM"] {
+        let other = Home::new();
+        let copy = other.start();
+        let target = format!("http://{}/webhooks", copy.listen);
+        let args = ["journal", "replay", "..", "--rate", "2", "--concurrency", "1", "--to", &target];
+        let before = Cell::new(0);
+        let ran = run_stopped(command(&home, &program, &args), "", signal, || {
+            before.set(copy.all_app_users().len());
+            before.get() > 1
+        });
+        let taken = copy.all_app_users().len();
+        let is_one = taken <= before.get() + 1;
+        assert!(ran.code == Some(1) && is_one, "no more than the request in progress: {ran:?}");
+        assert!(ran.out.starts_with(&format!("sent {taken} in ")), "{taken}: {ran:?}");
+        assert!(ran.err.contains(&format!("continue with --from {}\n", taken + 1)), "{taken}: {ran:?}");
+    }
 }

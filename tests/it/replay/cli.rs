@@ -5,6 +5,7 @@ use std::process::Output;
 use serde_json::Value;
 
 use super::{all_bodies, body, events, picture};
+use crate::operator_commands::run_stopped;
 use crate::support::{APP, Home, Program, first_message, fixtures};
 
 /// `rollcall replay … --to` a running program.
@@ -179,4 +180,23 @@ fn mistakes_on_the_command_line_are_usage_errors() {
     let ran = home.command(&["replay", "--app", "nobody", "x"]).output().unwrap();
     assert_eq!(ran.status.code(), Some(2));
     assert!(text(&ran.stderr).contains("no app"), "{}", text(&ran.stderr));
+}
+
+#[test]
+fn a_stopped_replay_prints_the_summary_of_what_it_sent() {
+    let lines: Vec<String> =
+        (0..50).map(|n| first_message(&format!("user {n}"), 1_600_000_000.0) + "\n").collect();
+    // All is sent, and more may come on stdin; or most still waits.
+    for (signal, rate, some) in [("-INT", "1000", 50), ("-TERM", "2", 2)] {
+        let home = Home::new();
+        let program = home.start();
+        let target = format!("http://{}/webhooks", program.listen);
+        let args = ["replay", "--json", "--concurrency", "1", "--rate", rate, "--to", &target, "-"];
+        let sent = || home.rows("journal");
+        let ran = run_stopped(home.command(&args), &lines.concat(), signal, || sent() >= some);
+        assert_eq!(ran.code, Some(1), "{ran:?}");
+        assert_eq!(ran.lines()[0]["sent"], sent(), "{ran:?}");
+        assert_eq!(sent() == 50, some == 50, "{ran:?}");
+        assert_eq!(ran.err, "stopped by a signal; the rest was not posted\n");
+    }
 }
