@@ -32,7 +32,6 @@ const BATCH: usize = 4096;
 const FEW: usize = 256;
 /// Maximum number of rounds before `FEW` is given up.
 const ROUNDS: usize = 20;
-/// Rows per read.
 const PAGE: usize = 512;
 /// Maximum number of differing rows that are read again together.
 const SUSPECTS: usize = 4096;

@@ -14,7 +14,6 @@ use crate::config::Settings;
 /// Time limit of a request, far above the time of any answer.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Time limit of a health check.
 const WELL_WITHIN: Duration = Duration::from_secs(5);
 
 /// Attempts while the service answers 503, and the pause between them.
@@ -59,7 +58,6 @@ impl AdminClient {
         Self::at(&format!("http://{admin}"))
     }
 
-    /// A client for this address.
     pub(super) fn at(base: &str) -> anyhow::Result<Self> {
         let client = client_builder(true).timeout(PATIENCE).build();
         let client = client.context("the HTTP client could not be set up")?;
@@ -113,7 +111,6 @@ impl AdminClient {
         CommandError::Unavailable(format!("{} {}", self.base, foreign(status.as_u16())))
     }
 
-    /// True if the service answers.
     pub(super) async fn is_there(&self) -> bool {
         self.ask(Method::GET, "/livez", &Value::Null).await.is_ok()
     }

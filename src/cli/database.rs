@@ -26,7 +26,6 @@ pub(super) fn refuse_newer(settings: &Settings) -> Result<(), OpenError> {
     sqlite::refuse_newer_schema(path)
 }
 
-/// The device and inode of the file.
 pub(super) fn file(settings: &Settings) -> Result<(u64, u64), CommandError> {
     let StoreUrl::Sqlite(path) = &settings.store.url;
     let found = path.metadata().map_err(|error| CommandError::Io(format!("{}: {error}", path.display())))?;

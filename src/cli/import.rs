@@ -28,7 +28,6 @@ use crate::smooch::{self, ParseLimits};
 use crate::store::explain;
 use chunks::{LineChunk, PayloadLocation};
 
-/// Chunks read ahead.
 const AHEAD: usize = 2;
 /// The time for which an overloaded or restarting service is retried.
 const PATIENCE: Duration = Duration::from_secs(60);

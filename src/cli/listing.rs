@@ -11,7 +11,6 @@ use crate::directory::DirectoryReader;
 use crate::store::rows::RowFilter;
 use crate::store::{self, Seq};
 
-/// Items read at a time.
 pub(super) const PAGE: usize = 500;
 
 pub(super) trait ListedItem: Sized {

@@ -10,7 +10,6 @@ use indicatif::{HumanCount, ProgressBar, ProgressState, ProgressStyle};
 use crate::config::Settings;
 use crate::store::sqlite::{FileTask, TaskStage};
 
-/// Between two ticks of a spinner.
 const SPIN: Duration = Duration::from_millis(100);
 /// Between two lines where stderr is no terminal.
 const BETWEEN: Duration = Duration::from_secs(5);

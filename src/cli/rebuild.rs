@@ -31,7 +31,6 @@ const FIRST: [&str; 4] = ["counters", "tombstones", "receipts", "gaps"];
 
 const RESTORE: &str = "restore a backup with `rollcall restore --replace BACKUP`, see \"Damaged database\" in docs/operations.md";
 
-/// Rows repaired in one transaction.
 const AT_ONCE: usize = 512;
 
 const HELP: &str = "\

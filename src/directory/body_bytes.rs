@@ -30,12 +30,10 @@ pub(super) struct QuarantineCount {
 }
 
 impl QuarantineCount {
-    /// Adds a body.
     pub(super) fn add(&mut self, bytes: u64) {
         *self = Self { bodies: self.bodies + 1, bytes: self.bytes + bytes };
     }
 
-    /// Takes a body away.
     pub(super) fn remove(&mut self, bytes: u64) {
         *self = Self { bodies: self.bodies.saturating_sub(1), bytes: self.bytes.saturating_sub(bytes) };
     }

@@ -18,7 +18,6 @@ const STEP: usize = 8;
 const STEP_BYTES: usize = 32 << 10;
 /// Batches whose bodies one step may delete.
 const BATCHES: usize = 64;
-/// Tombstones that are read at once.
 const PAGE: usize = 1024;
 
 /// Compacts the oldest entries that `may_go` accepts, and deletes the bodies that nothing needs any more. Returns the

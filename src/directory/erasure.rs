@@ -76,7 +76,6 @@ pub(super) fn begin_erasures(
 /// How far the erasures are, as far as the file does not say.
 #[derive(Clone, Copy, Debug)]
 pub struct ErasureProgress {
-    /// A receipt may be open.
     may_be_open: bool,
     /// The receipt that is worked on, and how far its stage is: a step that finds nothing is not written down.
     searched: (Seq, u64),
@@ -89,7 +88,6 @@ impl Default for ErasureProgress {
 }
 
 impl ErasureProgress {
-    /// An erasure has begun.
     pub(super) fn note_begun(&mut self) {
         self.may_be_open = true;
     }

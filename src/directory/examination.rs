@@ -16,7 +16,6 @@ use crate::store::tables::{
 };
 use crate::store::{self, Entry, Error, Hole, Lost, ReadEvent, ReadRow as _, Result, Seq};
 
-/// Entries that are read at once.
 const STEP: usize = 64;
 
 /// Bytes of bodies after which a page ends.

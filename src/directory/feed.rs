@@ -11,7 +11,6 @@ use crate::store::{Error, FeedEpoch, ReadRow as _, Result};
 /// Bytes of app users beyond which a page takes no further change.
 const PAGE_BYTES: usize = 256 << 10;
 
-/// Changes that are read at once.
 const STEP: usize = 128;
 
 /// A change in a feed.

@@ -23,7 +23,6 @@ use filter::{ListIndexes, Match, Matcher};
 /// The number of moves that cost as much as reading one row.
 const MOVES: usize = 10;
 
-/// Moves that are read at once.
 const MOVES_STEP: usize = 1000;
 
 /// Rows that are read at once, after the first time.
@@ -300,7 +299,6 @@ fn start(query: &Query) -> (i64, SmoochId) {
     (key, SmoochId::from(""))
 }
 
-/// Whether no row matches from here on.
 fn is_past(query: &Query, at: i64) -> bool {
     let span = span(query);
     if query.descending {

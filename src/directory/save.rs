@@ -279,7 +279,6 @@ impl NewChanges {
         Self { changes, feeds: last.into_iter().map(|(app, last)| Feed { app, last }).collect() }
     }
 
-    /// Adds the writes.
     pub(super) fn append_to<'a>(&'a self, writes: &mut Vec<Write<'a>>) -> Result<()> {
         if !self.changes.is_empty() {
             writes.push(Write::Insert(RowCells::of(&self.changes)));

@@ -7,7 +7,6 @@ use super::users::show_by_id;
 use crate::store::sqlite::{Checked, CopyError, FileTask, check, derived_faults, read_in_snapshots};
 use crate::store::{Error, Hole, ReadEvent};
 
-/// Entries, and records, per snapshot.
 const PAGE: usize = 1000;
 
 /// As [`check`]; also examines the journal, reading bodies with `read`, and compares every derived table with its

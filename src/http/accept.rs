@@ -14,7 +14,6 @@ pub(super) fn accepts(headers: &HeaderMap, wanted: &str) -> bool {
     accepted_types(headers).any(|kind| kind == wanted)
 }
 
-/// Parameters of a list in pages only.
 pub(super) const OF_PAGES: [&str; 3] = ["limit", "after", "count"];
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -105,7 +105,6 @@ impl ApiRequest {
         brand.map(|brand| parameters::text(BRAND_PARAMETER, brand)).transpose()
     }
 
-    /// The path as the sender wrote it.
     pub(super) fn path_as_written(&self) -> &str {
         self.uri.path()
     }
@@ -155,7 +154,6 @@ impl ApiRequest {
         done.map_err(|refused| refusal(refused, place))
     }
 
-    /// The call as it is journalled.
     fn made(&self) -> CallMade {
         let body = Some(&self.body).filter(|body| !body.is_empty());
         let user_id =

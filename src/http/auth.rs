@@ -177,7 +177,6 @@ impl Apps {
     }
 }
 
-/// The only value of a header.
 fn only<'h>(headers: &'h HeaderMap, name: &'static str) -> Result<Option<&'h HeaderValue>, ApiError> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {

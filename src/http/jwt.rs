@@ -18,7 +18,6 @@ mod tests;
 
 /// The most bytes of a token; real ones have 150 to 300.
 const LONGEST_TOKEN: usize = 8 << 10;
-/// The most characters of a key id.
 const LONGEST_KEY_ID: usize = 128;
 /// Seconds by which the clocks of signer and server may differ where `exp` or `nbf` limits a token.
 const LEEWAY: f64 = 60.0;

@@ -36,7 +36,6 @@ pub(super) struct ListRequest {
     pub(super) query: Query,
     pub(super) limit: usize,
     pub(super) from: PageStart,
-    /// The bound of the count.
     pub(super) count: CountMode,
 }
 
@@ -56,7 +55,6 @@ pub(super) struct FitCount {
     exact: bool,
 }
 
-/// A page as it is shown.
 pub(super) struct ShownPage<T> {
     pub(super) users: T,
     /// The places of its first and last row.

@@ -120,7 +120,6 @@ pub async fn serve(
     while connections.join_next().await.is_some() {}
 }
 
-/// Resolves once the service stops.
 async fn wait_for_stop(stop: &mut watch::Receiver<bool>) {
     // An error means that the sender is dropped, which is a stop too.
     _ = stop.wait_for(|stop| *stop).await.is_ok();

@@ -20,18 +20,15 @@ const LONGEST_WAIT: Duration = Duration::from_millis(250);
 
 pub(super) struct MetricCounts {
     apps: Vec<AppId>,
-    /// The time of the next count.
     next: Arc<tokio::sync::Mutex<Option<Instant>>>,
     last: Arc<Mutex<Option<Census>>>,
 }
 
 impl MetricCounts {
-    /// Counts for these apps.
     pub(super) fn new(apps: impl Iterator<Item = AppId>) -> Self {
         Self { apps: apps.collect(), next: Arc::default(), last: Arc::default() }
     }
 
-    /// The same for other apps.
     pub(super) fn of(&self, apps: impl Iterator<Item = AppId>) -> Self {
         Self { apps: apps.collect(), next: self.next.clone(), last: self.last.clone() }
     }

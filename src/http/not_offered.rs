@@ -15,7 +15,6 @@ pub(super) struct NotOffered {
     methods: &'static [&'static str],
     /// Its path after the version and the app. `/…` at the end includes everything below.
     path: &'static str,
-    /// Its name in Smooch's documentation.
     name: &'static str,
 }
 

@@ -12,7 +12,6 @@ use crate::request_context::RequestContext;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The log target of answers.
 const ANSWERS: &str = "rollcall::http::listen";
 
 /// The longest id accepted from a caller, in bytes.

@@ -18,7 +18,6 @@ const HUB: &str = "x-hub-signature-256";
 const STANDARD_ID: [&str; 2] = ["webhook-id", "svix-id"];
 const STANDARD_TIMESTAMP: [&str; 2] = ["webhook-timestamp", "svix-timestamp"];
 const STANDARD_SIGNATURE: [&str; 2] = ["webhook-signature", "svix-signature"];
-/// Headers that hold a credential.
 pub(super) const CREDENTIALS: [&str; 7] =
     [API_KEY, HUB, STANDARD_SIGNATURE[0], STANDARD_SIGNATURE[1], "authorization", "app-token", "cookie"];
 

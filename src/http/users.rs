@@ -18,7 +18,6 @@ use crate::domain::View;
 use crate::domain::command::Action;
 use crate::smooch::rest;
 
-/// The default size of a page.
 const DEFAULT: usize = 25;
 
 fn one(view: &View) -> UserRepresentation {
@@ -111,7 +110,6 @@ pub(super) async fn list(request: ApiRequest) -> Result<Response, ApiError> {
     Ok(paged(&request, PageItems::Users(page.users), &PageEnds { ends, more, backwards, at_start }, count))
 }
 
-/// The ends of a page of v2.
 struct PageEnds {
     /// The cursors of its first and its last item.
     ends: [Option<String>; 2],

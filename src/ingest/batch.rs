@@ -20,13 +20,11 @@ use crate::store::{Entry, Error, Outcome, Quarantined, Seq, Source};
 /// Maximum length of the detail stored with a quarantined body, in bytes.
 const MOST_DETAIL: usize = 2048;
 
-/// The source of a journal entry.
 struct EventOrigin<'a> {
     app: &'a AppId,
     source: Source,
     /// Receive time, in ms since 1970.
     received: i64,
-    /// Index of the body in the batch.
     body: usize,
     /// Index of the event in the body.
     place: usize,
@@ -238,7 +236,6 @@ impl<'w> BatchBuilder<'w> {
         duplicates.contains((subject, self.stored_head(subject)), digest, since, links(since))
     }
 
-    /// The subject's last committed entry.
     fn stored_head(&self, subject: &RecordKey) -> Option<u64> {
         let entry = self.batch.directory.entry(subject)?;
         match &entry.before {

@@ -149,7 +149,6 @@ impl BatchBuilder<'_> {
     }
 }
 
-/// The `userId` that a command sets.
 fn given_name(fact: &Fact) -> Option<&JsonText> {
     let Fact::Set { fields, .. } = fact else { return None };
     fields.iter().find(|(field, ..)| *field == Field::UserId)?.1.as_ref()

@@ -15,7 +15,6 @@ use crate::store::{Entry, Result, Seq};
 const MAX_PER_SUBJECT: usize = 1 << 18;
 /// Maximum number of entries in memory, about 60 bytes each. Beyond it all are dropped and read again.
 const MAX_ENTRIES: usize = 1 << 19;
-/// Entries per read.
 const PAGE: usize = 256;
 
 /// Digests of the journal, by subject.

@@ -6,7 +6,6 @@ use super::job::{BatchError, ImportJob, ImportResult};
 use crate::directory::DirectoryTransaction;
 use crate::domain::{AppId, Fact, JsonText, Reason};
 
-/// The `userId`s in an imported record.
 fn user_ids(fact: &Fact) -> impl Iterator<Item = &JsonText> {
     let known = if let Fact::Known(known) = fact { Some(known) } else { None };
     known.into_iter().flat_map(|known| {

@@ -148,7 +148,6 @@ fn write_fields<'f>(
     members.end();
 }
 
-/// The values of fields in a snapshot.
 fn snapshot_fields(known: &RecordSnapshot) -> impl Iterator<Item = (&Field, Option<&JsonText>)> {
     known.assertions().filter_map(|(_, assertion)| match assertion {
         Assertion::Field(field, value) | Assertion::Set(field, value, _) => Some((field, value.as_ref())),

@@ -111,7 +111,6 @@ impl Trigger {
         listed.unwrap_or(or)
     }
 
-    /// The trigger of this name in v2.
     pub(super) fn in_v2(name: &str) -> &'static Self {
         TRIGGERS.iter().find(|trigger| trigger.v2 == name && !name.is_empty()).unwrap_or(&UNKNOWN)
     }

@@ -153,7 +153,6 @@ fn merge_facts(payload: &Json<'_>) -> Option<Vec<Fact>> {
     Some(facts)
 }
 
-/// The observation from a user object.
 fn user_seen(given: &Json<'_>, user: SmoochId, started: bool) -> Observation {
     let mut seen = Observation { started, ..Observation::bare(user) };
     let Json::Object(members) = given else { return seen };

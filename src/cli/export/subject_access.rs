@@ -18,7 +18,6 @@ use crate::rebuild::history_replay::HistoryReplay;
 use crate::smooch::v1;
 use crate::store::Entry;
 
-/// Entries read at a time.
 const PIECE: usize = 500;
 
 /// All stored data of a person.

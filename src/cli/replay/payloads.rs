@@ -15,7 +15,6 @@ const LARGEST: usize = 16 << 20;
 /// Characters of an app id that are shown; real ones have 24.
 const SHOWN: usize = 64;
 
-/// A source of payloads.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum PayloadSource {
     /// A file with one payload.
@@ -55,7 +54,6 @@ impl fmt::Display for PayloadLocation {
     }
 }
 
-/// The reason why a payload was not posted.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub(crate) enum NotSent {
     /// The file or folder could not be read.

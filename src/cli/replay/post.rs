@@ -60,7 +60,6 @@ impl Poster {
         }
     }
 
-    /// Posts a request.
     pub(crate) async fn post(&self, request: SignedPayload) -> PostOutcome {
         let SignedPayload { place, body, headers } = request;
         let posted = self

@@ -21,7 +21,6 @@ use crate::store::{ReadRow as _, Result};
 pub(super) const LONG: usize = 8;
 /// A hexadecimal number of so many digits is part of a longer word only if that word names it.
 const SURE: usize = 16;
-/// Tombstones that are read at once.
 const PAGE: usize = 4096;
 /// Longer texts are no `_id`s.
 const LONGEST: usize = 256;

@@ -172,7 +172,6 @@ fn find_links<'a>(group: &MergeGroup<'a>, ids: &BTreeSet<&'a ClientId>) -> Links
     links
 }
 
-/// The id that a client is shown under.
 fn main_id<'a>(links: &Links<'a>, id: &'a ClientId) -> &'a ClientId {
     let (mut path, mut at) = (Vec::new(), id);
     loop {
@@ -207,7 +206,6 @@ fn shown_client(
     Some(Client { active: active && claims.all(|(id, _)| bound(id)), rest: remove_nulls(rest) })
 }
 
-/// True if a member may be null.
 fn has_null(rest: &str) -> bool {
     static NULL: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(":null"));
     NULL.find(rest.as_bytes()).is_some()

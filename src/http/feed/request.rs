@@ -15,7 +15,6 @@ pub(super) const STREAM: &str = "text/event-stream";
 /// The longest wait for a change, in s.
 const LONGEST_WAIT: u64 = 60;
 
-/// The parsed parameters of a follower.
 pub(super) struct FeedRequest {
     pub(super) from: FeedCursor,
     pub(super) limit: usize,

@@ -5,7 +5,6 @@ use std::io::{self, BufRead};
 
 use csv::{ByteRecord, StringRecord};
 
-/// A byte order mark.
 const MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Reads a table of any size row by row. A row ends with CR, LF or both; empty rows are skipped.

@@ -68,7 +68,6 @@ pub fn patch(json: &Json<'_>) -> Result<Fields, InvalidInput> {
     Ok(fields)
 }
 
-/// Types of a client in v2.
 const CLIENT_TYPES: [&str; 17] = [
     "apple",
     "gbm",
@@ -92,7 +91,6 @@ const CLIENT_TYPES: [&str; 17] = [
 /// The type of a client that is a device.
 const SDK: &str = "sdk";
 
-/// Types of a device in v2.
 const DEVICE_TYPES: [&str; 3] = ["android", "ios", "web"];
 
 /// The types of values, by the first character of the JSON text.

@@ -31,7 +31,6 @@ const AGAIN: i64 = 256;
 /// See the module.
 #[derive(Default)]
 pub(super) struct Clearing {
-    /// Those that wait.
     waiting: BTreeSet<Outdated>,
     /// Those that go, and the last move among them.
     going: BTreeSet<Outdated>,
@@ -115,7 +114,6 @@ impl Clearing {
         Ok(Done { waiting, gone, again, last, oldest, noted, users })
     }
 
-    /// The transaction was committed.
     pub(super) fn committed(&mut self, done: Done) {
         (self.last, self.oldest, self.noted, self.users) = (done.last, done.oldest, done.noted, done.users);
         self.again.0 = done.again;

@@ -34,11 +34,9 @@ pub(super) struct EpochMarker(Arc<ChangeCount>);
 #[derive(Debug)]
 pub(crate) struct ChangeCount {
     file: File,
-    /// Its offset in the file.
     at: u64,
     /// Changes in the feeds of all apps, including a commit in progress.
     changes: AtomicU64,
-    /// The count in the file.
     written: Mutex<u64>,
 }
 
@@ -178,7 +176,6 @@ pub(super) fn find_epoch(conn: &Connection) -> Result<Option<FeedEpoch>> {
     Ok(row.and_then(|(number, is_first)| Some(FeedEpoch { epoch: Epoch::of_number(number)?, is_first })))
 }
 
-/// The epoch of an open database.
 pub(super) fn read_epoch(conn: &Connection) -> Result<FeedEpoch> {
     let lost = || Error::Derived { name: "counters", why: "the epoch of the feed is missing".to_owned() };
     find_epoch(conn)?.ok_or_else(lost)

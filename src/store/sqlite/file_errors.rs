@@ -181,7 +181,6 @@ pub struct DerivedFault {
     pub what: String,
 }
 
-/// Holes that one message lists.
 const NAMED: usize = 20;
 
 /// The first holes, and how many more there are.

@@ -85,7 +85,6 @@ impl<'c, 'w> Listing<'c, 'w> {
         Ok(())
     }
 
-    /// Changes a row.
     pub(super) fn change(&mut self, user: &'w UserWrite<'_>, rowid: i64) -> Result<()> {
         let columns = &user.columns;
         if columns.words.is_none() {

@@ -15,7 +15,6 @@ pub(super) const STEPS: [(i64, &str); 4] = [
     (4, include_str!("migrations/0004_corrections.sql")),
 ];
 
-/// The newest schema version.
 pub(super) fn newest_schema() -> i64 {
     STEPS[STEPS.len() - 1].0
 }

@@ -53,7 +53,6 @@ impl FileTask<'_> {
 pub(crate) struct SnapshotConn {
     pub(crate) conn: Connection,
     pub(crate) path: PathBuf,
-    /// The schema of the database.
     pub(crate) schema: i64,
     budget: Arc<Mutex<WalBudget>>,
     /// Instructions that SQLite has run so far.
@@ -61,7 +60,6 @@ pub(crate) struct SnapshotConn {
 }
 
 impl SnapshotConn {
-    /// Opens an existing database.
     pub(crate) fn open(path: &Path, task: &FileTask<'_>) -> Result<Self, CopyError> {
         check_log(path)?;
         if !path.try_exists().map_err(CopyError::io(path))? {

@@ -106,7 +106,6 @@ pub(super) fn add(conn: &Connection, rows: &RowCells<'_>) -> Result<()> {
     run(conn, rows, &insert_into(rows, "INSERT OR IGNORE"), Error::from).map(drop)
 }
 
-/// Changes columns of rows.
 pub(super) fn update(conn: &Connection, rows: &RowCells<'_>) -> Result<()> {
     let (name, key) = (rows.table.name, rows.table.key);
     let others = rows.columns[key.len()..].iter().zip(key.len() + 1..);
@@ -124,7 +123,6 @@ pub(super) fn delete(conn: &Connection, keys: &RowCells<'_>) -> Result<()> {
     run(conn, keys, &sql, Error::from).map(drop)
 }
 
-/// Deletes rows.
 pub(super) fn delete_where(conn: &Connection, table: &'static Table, of: &[Condition<'_>]) -> Result<()> {
     let sql = format!("DELETE FROM {}{}", table.name, where_all(&conditions(of)));
     conn.prepare_cached(&sql)?.execute(params_from_iter(values(of)))?;

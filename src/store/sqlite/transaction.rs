@@ -117,7 +117,6 @@ struct Applied {
 }
 
 impl Applied {
-    /// Notes new rows.
     fn note_inserted(&mut self, rows: &RowCells<'_>) {
         let name = rows.table.name;
         if name == JOURNAL.name {
@@ -129,7 +128,6 @@ impl Applied {
         }
     }
 
-    /// Notes changed rows.
     fn note_changed(&mut self, rows: &RowCells<'_>) -> Result<()> {
         let name = rows.table.name;
         for row in rows.rows() {

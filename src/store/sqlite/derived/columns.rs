@@ -15,11 +15,9 @@ use crate::store::sqlite::connection::{execute, query_one};
 use crate::store::sqlite::{Error, Result};
 use crate::store::tables::UserRow;
 
-/// Rows per transaction.
 const PIECE: i64 = 2000;
 /// Transactions between two checkpoints, so that the WAL stays short.
 const PIECES: usize = 10;
-/// Interval of progress reports.
 const REPORT_INTERVAL: Duration = Duration::from_secs(3);
 
 /// Loads a record and its group, if it can be read, and computes something of it.

@@ -17,7 +17,6 @@ pub struct DamagedTables(Arc<Mutex<Damage>>);
 #[derive(Debug, Default)]
 struct Damage {
     raised: BTreeSet<usize>,
-    /// Remaking the table has failed.
     failed: BTreeSet<usize>,
     /// The journal has to be reapplied.
     relearn: bool,

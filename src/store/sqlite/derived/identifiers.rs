@@ -15,7 +15,6 @@ use crate::store::sqlite::connection::execute;
 use crate::store::sqlite::table_rows::read_rows;
 use crate::store::tables::UserRow;
 
-/// Rows of `app_users` per transaction.
 const PIECE: i64 = 4000;
 
 /// Strength of a claim: the newer wins; within one event, the smaller `_id`.
@@ -73,7 +72,6 @@ fn records(conn: &Connection, after: i64, most: i64) -> Result<Vec<(i64, RecordK
     Ok(users.map(|user| (user.row, (user.app, user.id), decode(&user.record).unwrap_or_default())).collect())
 }
 
-/// Calls `each` with every record.
 pub(super) fn for_each_record(
     conn: &Connection,
     tell: Tell<'_>,

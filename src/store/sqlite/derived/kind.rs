@@ -19,14 +19,12 @@ pub struct Derived {
     pub of: &'static str,
     /// What depends on it.
     pub serves: &'static str,
-    /// Its tables.
     pub(crate) tables: &'static [&'static str],
     /// Compares all of it with its source. Returns the fault, without values of any row. Its tables are there; here and
     /// below.
     pub(super) check: fn(&Connection, Tell<'_>) -> Result<Option<String>>,
     /// Compares a few rows. Takes some milliseconds.
     pub(super) probe: fn(&Connection) -> Result<bool>,
-    /// How it is remade.
     pub(super) make: Make,
 }
 
@@ -190,9 +188,7 @@ pub(crate) fn is_of_the_table(error: &Error) -> bool {
 /// emptied yet, `None` for one that is whole.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Remaking {
-    /// Of `seen`.
     pub(crate) seen: Option<i64>,
-    /// Of the search index.
     pub(crate) search: Option<i64>,
 }
 
@@ -203,12 +199,10 @@ impl Remaking {
         Ok(select.query_row([], |row| Ok(Self { seen: row.get(0)?, search: row.get(1)? }))?)
     }
 
-    /// Whether a table is not whole yet.
     pub(crate) fn is_pending(self, name: &str) -> bool {
         self.done(name).is_some()
     }
 
-    /// The progress of a table.
     pub(crate) fn done(self, name: &str) -> Option<i64> {
         match name {
             "seen" => self.seen,
@@ -223,7 +217,6 @@ impl Remaking {
     }
 }
 
-/// Records the progress of a table.
 pub(crate) fn note_progress(conn: &Connection, pieces: &Pieces, done: Option<i64>) -> Result<()> {
     let sql = format!("UPDATE upkeep SET {} = ?1", pieces.column);
     require_row(conn.execute(&sql, [done])?)

@@ -17,7 +17,6 @@ use crate::store::{FeedEpoch, JournalState, ReadRow as _, Seq};
 /// Compacted records that are read at once.
 const PAGE: usize = 1000;
 
-/// Their tables.
 pub(super) const TABLES: &[&str] = &["upkeep", "clock", "answer_key", "feeds", "epochs", "horizon"];
 
 /// The rules that must hold, and the fault if one does not. Imports are excluded: their times come from the clock
@@ -134,7 +133,6 @@ pub(crate) fn last_compacted_head(conn: &Connection, tell: Tell<'_>) -> Result<O
 #[derive(Clone, PartialEq)]
 pub(crate) struct KnownCounters {
     pub(crate) journal: JournalState,
-    /// The last change of each app.
     pub(crate) feeds: HashMap<AppId, u64>,
     pub(crate) epoch: Option<FeedEpoch>,
     pub(crate) answer_key: [u8; 32],
@@ -148,7 +146,6 @@ pub(crate) struct KnownCounters {
 }
 
 impl KnownCounters {
-    /// The counters of the file.
     pub(crate) fn read(conn: &Connection) -> Result<Self> {
         let horizon = Horizon::only(conn)?;
         Ok(Self {

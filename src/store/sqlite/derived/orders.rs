@@ -53,7 +53,6 @@ pub(super) fn make_indexes(conn: &Connection) -> Result<()> {
 
 pub(super) const SEEN: Pieces = Pieces { column: "sortable", empty: empty_seen, piece: fill_seen };
 
-/// Rows of `app_users` per step.
 const PIECE: i64 = 500;
 
 fn empty_seen(conn: &Connection) -> Result<()> {

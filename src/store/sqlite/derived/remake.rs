@@ -9,7 +9,6 @@ use super::list::{DERIVED, position_of};
 use super::schema::create_missing;
 use crate::store::sqlite::{Error, Result};
 
-/// Interval of progress reports.
 const REPORT_INTERVAL: Duration = Duration::from_secs(3);
 
 /// The table that is being remade, since when, and the last progress report.

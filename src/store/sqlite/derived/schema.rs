@@ -5,7 +5,6 @@ use rusqlite::Connection;
 use crate::store::sqlite::connection::query_one;
 use crate::store::sqlite::{Error, Result, schema};
 
-/// Whether a table or an index exists.
 pub(super) fn is_there(conn: &Connection, name: &str) -> Result<bool> {
     Ok(query_one(conn, "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = ?1)", [name])?)
 }

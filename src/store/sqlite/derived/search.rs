@@ -11,18 +11,15 @@ use crate::store::sqlite::connection::{execute, query_one};
 use crate::store::sqlite::table_rows::read_rows;
 use crate::store::tables::ListRow;
 
-/// The shadow tables of FTS5.
 const SHADOWS: [&str; 5] = ["search_data", "search_idx", "search_config", "search_content", "search_docsize"];
 
 /// Options that differ from the defaults. `secure-delete` removes deleted words at once, not with a later merge.
 /// `automerge` 8 instead of 4 makes a new app user cost 1 % less, and a search read a few more segments.
 const OPTIONS: [(&str, i64); 2] = [("secure-delete", 1), ("automerge", 8)];
 
-/// Rows of `app_users` per step.
 const PIECE: i64 = 500;
 /// FTS5 truncates longer words.
 const LONGEST_WORD: usize = 32_768;
-/// Rows per progress report.
 const REPORT_ROWS: u64 = 1000;
 
 pub(super) const SEARCH: Pieces = Pieces { column: "searchable", empty, piece };
@@ -32,7 +29,6 @@ fn empty(conn: &Connection) -> Result<()> {
     set_options(conn)
 }
 
-/// Sets the options that differ.
 pub(super) fn set_options(conn: &Connection) -> Result<()> {
     for option in OPTIONS {
         let sql = "SELECT EXISTS (SELECT 1 FROM search_config WHERE k = ?1 AND v = ?2)";

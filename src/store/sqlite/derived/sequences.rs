@@ -15,7 +15,6 @@ use crate::store::sqlite::Result;
 use crate::store::sqlite::connection::query_one;
 use crate::store::tables::{ChangeTime, Feed};
 
-/// Changes per progress report.
 const PAGE: usize = 10_000;
 /// Newest changes of each app that a probe reads.
 const PROBED: usize = 32;

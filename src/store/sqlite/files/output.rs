@@ -150,7 +150,6 @@ impl Output {
         Ok(found.len() == 0 || begins_with_zeros(leftover)? || begins_as_kind(leftover, self.kind)?)
     }
 
-    /// Whether the path exists.
     pub(crate) fn exists(&self) -> Result<bool, OutputError> {
         metadata_of_path(&self.path).map(|found| found.is_some()).map_err(OutputError::io(&self.path))
     }

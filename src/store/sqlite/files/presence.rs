@@ -16,7 +16,6 @@ use super::wal_file::WalFile;
 use crate::store::sqlite::epoch_marker::ChangeCount;
 use crate::store::{Error, Result};
 
-/// Interval of the watching thread.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// A check by the worker covers its commits for this long.
 const LOOK_HOLDS: Duration = Duration::from_millis(5);
@@ -37,7 +36,6 @@ struct WatchedFiles {
     others: [OpenFile; 2],
     /// Set once the files are watched.
     log: OnceLock<WalFile>,
-    /// The worker's last check.
     looked: Mutex<Option<Instant>>,
     mark: Arc<ChangeCount>,
     lost: OnceLock<String>,
