@@ -8,20 +8,21 @@ use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, Request};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
+use futures_util::FutureExt as _;
 use futures_util::task::AtomicWaker;
 use http_body_util::BodyExt as _;
-use hyper::body::{Body as _, Incoming};
+use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -40,6 +41,9 @@ use crate::metrics::Metrics;
 
 /// hyper's own bound; Smooch sends a dozen.
 const MOST_HEADERS: usize = 100;
+
+/// Attempts to read what an answer has left of its request's body.
+const READ_ON: usize = 4;
 
 /// The metric label of a head that is answered 431.
 const HEAD_TOO_LARGE: &str = "head_too_large";
@@ -157,7 +161,15 @@ async fn connection(
                 return Ok::<_, Infallible>(trace.name(response));
             }
             let (began, method) = (Instant::now(), request.method().clone());
-            let Ok(response) = router.oneshot(request.map(Body::new)).await;
+            let waits = request.headers().contains_key(header::EXPECT);
+            let (head, body) = request.into_parts();
+            let body = SharedBody(Arc::new(Mutex::new(body)));
+            let request = Request::from_parts(head, Body::new(body.clone()));
+            let Ok(mut response) = router.oneshot(request).await;
+            if !body.has_arrived(waits).await {
+                // hyper closes the connection after this answer.
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
             let (status, ms) = (response.status().as_u16(), began.elapsed().as_millis() as u64);
             let route = response.extensions().get::<Route>().map_or("none", |route| &*route.0);
             tracing::debug!(%method, route, status, ms, "answered with {status} after {ms} ms");
@@ -181,6 +193,56 @@ async fn connection(
             metrics.turn_away(if error.is_parse_too_large() { HEAD_TOO_LARGE } else { "bad_request" });
         }
         tracing::debug!(%error, "a connection ended: {error}");
+    }
+}
+
+/// A request's body, of which the rest is still there after its handler.
+#[derive(Clone)]
+struct SharedBody(Arc<Mutex<Incoming>>);
+
+impl SharedBody {
+    fn lock(&self) -> MutexGuard<'_, Incoming> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether it has been received to its end. Reads what has arrived of it, unless its sender waits for a 100.
+    async fn has_arrived(&self, waits: bool) -> bool {
+        for _ in 0..READ_ON {
+            if self.lock().is_end_stream() {
+                return true;
+            }
+            if waits {
+                return false;
+            }
+            let frame = self.lock().frame().now_or_never();
+            match frame {
+                Some(None) => return true,
+                Some(Some(_)) => {}
+                // The connection's task passes on what has arrived.
+                None => tokio::task::yield_now().await,
+            }
+        }
+        false
+    }
+}
+
+impl hyper::body::Body for SharedBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        Pin::new(&mut *self.lock()).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.lock().is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.lock().size_hint()
     }
 }
 

@@ -24,9 +24,45 @@ fn a_body_announced_as_too_large_is_413_before_a_byte_of_it_is_sent() {
     let program = Home::new().start();
     let mut connection = Connection::open(program.listen);
     connection.send(head("content-length: 1048577\r\n"));
-    refused(&connection.answer().unwrap(), 413, "payload_too_large");
+    let answer = connection.answer().unwrap();
+    refused(&answer, 413, "payload_too_large");
+    assert_eq!(answer.header("connection"), Some("close"));
     assert!(connection.closes(), "what follows cannot be told from a request");
     assert_eq!((requests(&program, "refused"), rejected(&program, "payload_too_large")), (1.0, 1.0));
+}
+
+/// One that is sent whole costs no connection.
+#[test]
+fn an_answer_to_a_part_of_a_body_says_that_the_connection_closes() {
+    let program = Home::with("[server]\nbody_timeout = \"1s\"").start();
+    let key = format!("x-api-key: {SECRET}\r\n");
+    let coded = format!("{key}content-encoding: gzip\r\n");
+    for (line, headers, status) in [
+        ("POST /webhooks", key.as_str(), 408),
+        ("POST /webhooks", &coded, 415),
+        ("POST /webhooks", "x-api-key: wrong\r\n", 408),
+        ("POST /webhooks/other", &key, 408),
+        ("POST /v1/appusers", "", 401),
+        ("POST /v1/nowhere", "", 404),
+        ("PATCH /v1/appusers", "", 405),
+    ] {
+        for framing in ["content-length: 1000", "transfer-encoding: chunked"] {
+            let mut connection = Connection::open(program.listen);
+            connection.send(format!("{line} HTTP/1.1\r\nhost: x\r\n{headers}{framing}\r\n\r\n1\r\n"));
+            let answer = connection.answer().unwrap();
+            assert_eq!((answer.status, answer.header("connection")), (status, Some("close")), "{line}");
+            assert!(connection.closes(), "{line}");
+        }
+        for framing in
+            ["content-length: 3\r\n\r\n{ }", "transfer-encoding: chunked\r\n\r\n3\r\n{ }\r\n0\r\n\r\n"]
+        {
+            let mut connection = Connection::open(program.listen);
+            for _ in 0..2 {
+                connection.send(format!("{line} HTTP/1.1\r\nhost: x\r\n{headers}{framing}"));
+                assert_eq!(connection.answer().unwrap().header("connection"), None, "{line}");
+            }
+        }
+    }
 }
 
 #[test]
