@@ -126,9 +126,6 @@ pub(super) async fn rebuild(shared: State, headers: HeaderMap, body: Body) -> Re
     if let Some(names) = asked.derived.filter(|_| keys.is_empty()) {
         return rebuild_derived(&shared, &names).await;
     }
-    if keys.is_empty() {
-        return Ok(json(StatusCode::OK, member("replaced", 0)));
-    }
     let database = shared.files.database.clone();
     if !rebuild::rebuild_folder(&database).exists() {
         return Err(ApiError::not_found("There is no replay of the journal beside the database"));

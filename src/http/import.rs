@@ -41,7 +41,8 @@ pub(super) async fn receive(
         let mut known: Vec<&str> = shared.inits.keys().map(AppId::as_str).collect();
         known.sort_unstable();
         let why = format!(
-            "there is no app {unknown:?}: it is not in the settings of the service, which has {}",
+            "there is no app {}: it is not in the settings of the service, which has {}",
+            json!(unknown),
             known.join(", ")
         );
         return Err(ApiError::new(StatusCode::BAD_REQUEST, "app_not_found", why));

@@ -220,6 +220,13 @@ fn an_import_needs_the_service_and_no_web_page_can_make_one() {
         let answer = request(program.admin, "POST", "/import?app=x", &headers, b"{\"_id\":\"a\"}").unwrap();
         assert!([403, 415].contains(&answer.status), "{answer:?}");
     }
+    for (app, shown) in [("three", "\"three\""), ("%C3%BC%00%1B", "\"ü\\u0000\\u001b\"")] {
+        let (path, json) = (format!("/import?app={app}"), ("content-type", "application/json"));
+        let answer = request(program.admin, "POST", &path, &[json], b"").unwrap();
+        let said = answer.json()["error"]["description"].to_string();
+        let said: String = serde_json::from_str(&said).unwrap();
+        assert!(said.starts_with(&format!("there is no app {shown}: ")), "{said}");
+    }
     let to = format!("http://{}", program.admin);
     run_alone(&home, &["import", "--to", &to, list]).well();
     assert_eq!(program.app_user("a").status, 200);

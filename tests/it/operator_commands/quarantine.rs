@@ -174,6 +174,10 @@ fn a_web_page_changes_nothing_through_the_admin_listener() {
     assert_eq!(ask("POST", "/quarantine/2/redrive", &[json]).status, 404);
     assert_eq!(ask("GET", "/quarantine/1", &[json]).status, 405);
     assert_eq!(ask("POST", "/rebuild", &[json]).status, 400);
+    for rows in ["{\"rows\":[]}", "{\"rows\":[[\"app_users\",[\"a\",\"b\"]]]}"] {
+        let answer = request(program.admin, "POST", "/rebuild", &[json], rows.as_bytes()).unwrap();
+        assert_eq!(answer.status, 404, "no journal is replayed: {answer:?}");
+    }
     let public = program.request("DELETE", "/quarantine/1", &[json], b"{}");
     assert_eq!(public.status, 404, "not where the world is served");
     let answer = ask("POST", "/quarantine/1/redrive", &[json]).json();
