@@ -34,8 +34,9 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// Only the location of a panic is logged: its text may hold personal data. Keep the result until the last line is
 /// logged.
 pub fn start(settings: &LogSettings) -> LastLines {
-    let levels = std::env::var("RUST_LOG").ok().and_then(|levels| levels_of(&levels).ok());
-    let levels = levels.unwrap_or_else(|| Targets::new().with_default(settings.level));
+    let asked = std::env::var_os("RUST_LOG").map(|levels| levels_of(&levels.to_string_lossy())).transpose();
+    let (asked, refused) = asked.map_or_else(|why| (None, Some(why)), |asked| (asked, None));
+    let levels = asked.unwrap_or_else(|| Targets::new().with_default(settings.level));
     let (to_write, waiting) = sync_channel(WAITING);
     // Without a thread every line is dropped, and counted.
     _ = thread::Builder::new().name("log".to_owned()).spawn(move || write_lines(&waiting));
@@ -56,16 +57,27 @@ pub fn start(settings: &LogSettings) -> LastLines {
         let place = info.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(place, "panic at {place}");
     }));
+    if let Some(why) = refused {
+        tracing::error!(why, "RUST_LOG is ignored, log.level holds: {why}");
+    }
     LastLines(to_write)
 }
 
 /// Reads levels such as `warn,rollcall::http=debug`. Without any, errors are logged.
-fn levels_of(text: &str) -> Result<Targets, ParseError> {
+fn levels_of(text: &str) -> Result<Targets, String> {
     let levels: Vec<&str> = text.split(',').map(str::trim).filter(|level| !level.is_empty()).collect();
     if levels.is_empty() {
         return Ok(Targets::new().with_default(LevelFilter::ERROR));
     }
-    levels.join(",").parse()
+    // Any other word alone would be a target, and would silence all others.
+    let is_known = |level: &str| {
+        let is_target = level.contains('=') || level.starts_with("rollcall");
+        is_target && !level.contains(' ') || level.parse::<LevelFilter>().is_ok()
+    };
+    if let Some(unknown) = levels.iter().find(|level| !is_known(level)) {
+        return Err(format!("{unknown:?} is neither a level nor a target of rollcall"));
+    }
+    levels.join(",").parse().map_err(|error: ParseError| error.to_string())
 }
 
 enum Message {

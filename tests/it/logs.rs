@@ -321,6 +321,17 @@ fn rust_log_goes_before_the_settings_and_the_settings_before_nothing() {
         assert_eq!(program.request("POST", "/webhooks", &[], b"{}").status, 401);
         let log = program.stop();
         assert_eq!(log.contains("a webhook was refused"), expected, "{settings} {rust_log:?}: {log}");
+        assert!(!log.contains("RUST_LOG") || rust_log.is_some_and(|levels| levels.contains("((")), "{log}");
+    }
+    for wrong in ["verbos", "info,verbos", "rollcall=nonsense", "Info rollcall=debug"] {
+        let mut home = Home::new();
+        home.env.push(("RUST_LOG".to_owned(), wrong.to_owned()));
+        let log = home.start().stop();
+        assert!(
+            log.lines().next().unwrap().contains("RUST_LOG is ignored, log.level holds: "),
+            "{wrong}: {log}"
+        );
+        assert!(log.contains("ready on"), "{wrong}: {log}");
     }
 }
 
