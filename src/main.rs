@@ -199,6 +199,6 @@ fn run_service(settings: &Settings, load_again: impl Fn() -> Result<Settings, Se
 
 fn refuse(problems: &SettingsProblems) -> ExitCode {
     // A closed stderr is ignored.
-    _ = write!(io::stderr(), "{problems}");
+    _ = writeln!(io::stderr(), "{problems}");
     ExitCode::from(exit::SETTINGS)
 }

@@ -29,11 +29,14 @@ pub(super) struct SettingsReader {
     lists: BTreeSet<String>,
     /// Keys with a problem; rules over them are skipped.
     wrong: BTreeSet<String>,
+    /// Items of lists after one that is missing.
+    unread: BTreeSet<String>,
 }
 
 impl SettingsReader {
     pub(super) fn new(layers: Layers) -> Self {
-        Self { layers, single: BTreeSet::new(), lists: BTreeSet::new(), wrong: BTreeSet::new() }
+        let [single, lists, wrong, unread] = [const { BTreeSet::new() }; 4];
+        Self { layers, single, lists, wrong, unread }
     }
 
     pub(super) fn origin(&self) -> &SettingsOrigin {
@@ -160,24 +163,28 @@ impl SettingsReader {
             self.wrong.insert(list.to_owned());
         }
         let numbers: BTreeSet<usize> = numbers.into_iter().flatten().collect();
-        if let Some((expected, found)) = (0..).zip(&numbers).find(|(expected, found)| expected != *found) {
-            self.problem(&format!("{list}.{found}"), format!("there is no {list}.{expected} before it"));
+        let mut items: Vec<String> = numbers.iter().map(|number| format!("{list}.{number}")).collect();
+        let in_order = (0..).zip(&numbers).take_while(|(expected, found)| expected == *found).count();
+        if let Some(found) = items.get(in_order) {
+            self.problem(found, format!("there is no {list}.{in_order} before it"));
         }
-        numbers.iter().map(|number| format!("{list}.{number}")).collect()
+        self.unread.extend(items.split_off(in_order));
+        items
     }
 
-    /// The location of `key`, of the nearest table around it, or of a key below it.
+    /// The location of `key`, else of the nearest table around it that is in a source, or of a key in that table.
     fn place(&self, key: &str) -> SettingLocation {
         if let Some(leaf) = self.layers.values.get(key) {
             return leaf.place.clone();
         }
-        let around = std::iter::successors(Some(key), |key| key.rsplit_once('.').map(|(parent, _)| parent));
-        let below = format!("{key}.");
-        let inside = || {
-            self.layers.values.iter().find(|(key, _)| key.starts_with(&below)).map(|(_, leaf)| &leaf.place)
-        };
-        let parent = around.filter_map(|key| self.layers.parents.get(key)).next();
-        parent.or_else(inside).cloned().unwrap_or(SettingLocation::Shipped)
+        let mut around =
+            std::iter::successors(Some(key), |key| key.rsplit_once('.').map(|(parent, _)| parent));
+        let place = around.find_map(|table| {
+            let below = format!("{table}.");
+            let mut inside = self.layers.values.iter().filter(|(key, _)| key.starts_with(&below));
+            self.layers.parents.get(table).or_else(|| inside.next().map(|(_, leaf)| &leaf.place))
+        });
+        place.cloned().unwrap_or(SettingLocation::Shipped)
     }
 
     pub(super) fn problem(&mut self, key: &str, text: impl Into<String>) {
@@ -216,6 +223,9 @@ impl SettingsReader {
         let problem =
             |place: SettingLocation, key: &str, text: &str| Some(SettingsProblem::of_key(&place, key, text));
         if self.single.contains(key) || self.lists.contains(key) || (known.contains(key) && kind == "table") {
+            return None;
+        }
+        if key_prefixes(key).any(|prefix| self.unread.contains(prefix)) {
             return None;
         }
         if known.contains(key) {

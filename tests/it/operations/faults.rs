@@ -255,6 +255,16 @@ fn contradictory_or_incomplete_variables_are_reported() {
     let said = with(&[("ROLLCALL__APPS__0__WEBHOOK_SECRETS__2", "hush")]);
     let gap = "WEBHOOK_SECRETS__2: apps.0.webhook_secrets.2: there is no apps.0.webhook_secrets.1";
     assert!(said.contains(gap), "{said}");
+    let mut home = Home::with(&with_apps(""));
+    home.env.push(("ROLLCALL__APPS__7__ID".to_owned(), "x".to_owned()));
+    let gap = "environment ROLLCALL__APPS__7__ID: apps.7: there is no apps.2 before it\n";
+    assert_eq!(check(&home, &[]).unwrap_err(), gap);
+    let refused = home.command(&[]).output().unwrap();
+    assert_eq!((refused.status.code(), refused.stderr), (Some(78), gap.as_bytes().to_vec()));
+    home.env.push(("ROLLCALL__APPS__2__ID".to_owned(), "y".to_owned()));
+    let said = check(&home, &[]).unwrap_err();
+    let lacks = "environment ROLLCALL__APPS__2__ID: apps.2.webhook_secrets: there must be at least one";
+    assert!(said.contains(lacks) && said.contains("apps.7: there is no apps.3 before it"), "{said}");
 }
 
 #[test]
