@@ -223,3 +223,22 @@ fn a_killed_backup_to_another_folder_is_found_by_an_erasure() {
     run(&home, &program, &["doctor"]);
     assert!(notes <= 1, "what the note was on is gone, and so is the note after the next look");
 }
+
+#[test]
+fn the_note_of_a_killed_command_goes_once_its_file_is_gone() {
+    let (home, elsewhere) = (Home::new(), tempfile::tempdir().unwrap());
+    home.start().stop();
+    let note = |number: u32, names: &str| {
+        let path = home.path().join(format!("rollcall.db.unfinished-{number}"));
+        std::fs::write(&path, elsewhere.path().join(names).to_str().unwrap()).unwrap();
+        path
+    };
+    let is_there = elsewhere.path().join("there.db.partial");
+    std::fs::write(&is_there, "half").unwrap();
+    let (needed, needless) = (note(4_000_001, "there.db.partial"), note(4_000_002, "gone.db.partial"));
+    run_alone(&home, &["export", "-o", elsewhere.path().join("all.ndjson").to_str().unwrap()]).well();
+    assert!(needed.exists() && !needless.exists());
+    std::fs::remove_file(is_there).unwrap();
+    run_alone(&home, &["backup", elsewhere.path().join("monday.db").to_str().unwrap()]).well();
+    assert!(!needed.exists());
+}

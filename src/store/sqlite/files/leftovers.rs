@@ -31,9 +31,11 @@ pub struct Leftover {
     pub error: Option<String>,
 }
 
-/// A note beside a database about an unfinished file in another folder. Dropping it removes it.
+/// A note beside a database about an unfinished file in another folder. Dropping it removes it, and those of killed
+/// processes whose files are gone by then.
 #[derive(Debug)]
 pub struct Note {
+    database: PathBuf,
     path: PathBuf,
     _lock: File,
 }
@@ -48,14 +50,23 @@ impl Note {
         let mut file = File::create(&path).ok()?;
         file.try_lock().ok()?;
         file.write_all(unfinished.as_os_str().as_bytes()).ok()?;
-        Some(Self { path, _lock: file })
+        Some(Self { database, path, _lock: file })
     }
 }
 
 impl Drop for Note {
     fn drop(&mut self) {
         _ = fs::remove_file(&self.path);
+        let paths = fs::read_dir(folder(&self.database)).into_iter().flatten().filter_map(Result::ok);
+        for note in paths.map(|entry| entry.path()).filter(|path| is_note(path, &self.database)) {
+            _ = read_note(&note);
+        }
     }
+}
+
+fn is_note(path: &Path, database: &Path) -> bool {
+    let begin = with_suffix(database, NOTE);
+    path.to_string_lossy().strip_prefix(&*begin.to_string_lossy()).is_some_and(is_process)
 }
 
 /// The file that the note of a dead process names. Removes the note if there is no such file.
@@ -140,8 +151,6 @@ fn collect_leftovers(database: &Path, folders: &[PathBuf]) -> Vec<Found> {
         .collect();
     folders.sort();
     folders.dedup();
-    let note = with_suffix(&database, NOTE);
-    let note = note.to_string_lossy();
     for folder in folders {
         let Ok(entries) = fs::read_dir(&folder) else { continue };
         for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
@@ -149,8 +158,7 @@ fn collect_leftovers(database: &Path, folders: &[PathBuf]) -> Vec<Found> {
             if path == database {
                 continue;
             }
-            let name = path.to_string_lossy();
-            let is_note = name.strip_prefix(&*note).is_some_and(is_process);
+            let is_note = is_note(&path, &database);
             let found_there = if is_note { read_note(&path) } else { Some(path) };
             let Some(path) = found_there else { continue };
             if (is_note || is_unfinished(&path, &database))
