@@ -26,7 +26,6 @@ pub use settings::{
 };
 pub use values::{LogFormat, StoreUrl, duration};
 
-/// The settings file, unless one is named.
 const DEFAULT_FILE: &str = "config.toml";
 
 impl Settings {

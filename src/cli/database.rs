@@ -32,13 +32,11 @@ pub(super) fn file(settings: &Settings) -> Result<(u64, u64), CommandError> {
     Ok((found.dev(), found.ino()))
 }
 
-/// The reason for refusing the name of the database, if any.
 pub(super) fn refused_name(settings: &Settings) -> Option<&'static str> {
     let StoreUrl::Sqlite(path) = &settings.store.url;
     sqlite::is_unfinished_name(path).then_some(sqlite::UNFINISHED)
 }
 
-/// The reason for refusing a folder of backups, if any.
 pub(super) fn refused_folder(settings: &Settings, folder: &Path) -> Option<String> {
     let StoreUrl::Sqlite(database) = &settings.store.url;
     sqlite::check_folder(folder, Some(database)).err().map(|refusal| refusal.to_string())

@@ -57,7 +57,6 @@ pub fn man(args: &ManArgs, command: Command, database: Option<&Path>) -> anyhow:
 const PAGE: OutputKind =
     OutputKind::Text { name: "page of a manual", is: |head| find(head, b".TH ").is_some() };
 
-/// Writes the pages of a command and its subcommands.
 fn pages(folder: &Path, command: Command, database: Option<&Path>) -> anyhow::Result<()> {
     for below in command.get_subcommands().filter(|below| !below.is_hide_set()) {
         pages(folder, below.clone(), database)?;

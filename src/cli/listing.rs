@@ -80,7 +80,6 @@ pub(super) fn print_list<I: ListedItem>(
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints the members of an item, one a line.
 pub(super) fn print_members(out: &mut impl Write, item: &impl ListedItem) -> io::Result<()> {
     for (name, value) in item.to_json().as_object().into_iter().flatten() {
         writeln!(out, "{name:<9} {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned))?;

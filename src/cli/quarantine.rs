@@ -212,7 +212,6 @@ impl QuarantineAction {
         Self { method: Method::DELETE, path: "", done: "given up", count: [0; 3], events: [0; 3] }
     }
 
-    /// True if this is the answer of a completed action.
     fn is_done(&self, json: &Value) -> bool {
         if self.method == Method::POST { json["learned"].is_u64() } else { *json == json!({}) }
     }

@@ -12,7 +12,6 @@ use super::problem::{SettingLocation, SettingsProblem, SettingsProblems};
 /// The shipped defaults: documentation and a working demo.
 pub(super) const SHIPPED: &str = include_str!("../../config.toml");
 
-/// The prefix of our environment variables.
 pub(super) const ENVIRONMENT: &str = "ROLLCALL__";
 
 /// The type of a value from a flag or a variable: its text is parsed as the key requires.

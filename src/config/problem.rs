@@ -68,7 +68,6 @@ impl fmt::Display for SettingsProblem {
 pub struct SettingsProblems(Vec<SettingsProblem>);
 
 impl SettingsProblems {
-    /// Sorts the problems and removes duplicates.
     pub(super) fn from_list(mut list: Vec<SettingsProblem>) -> Result<(), Self> {
         list.sort();
         list.dedup();

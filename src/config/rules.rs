@@ -143,7 +143,6 @@ fn is_demo(secret: &Secret) -> bool {
     DEMO.contains(&secret.expose())
 }
 
-/// True if a listener is reachable from other machines.
 pub(super) fn is_beyond_loopback(address: SocketAddr) -> bool {
     !address.ip().to_canonical().is_loopback()
 }

@@ -16,7 +16,6 @@ use crate::store::{Entry, Error, ReadEvent, ReadRow as _, Result, Seq, Write};
 /// The most entries of one step, and about the bytes of their bodies: a step takes no longer than a small commit or two.
 const STEP: usize = 8;
 const STEP_BYTES: usize = 32 << 10;
-/// Batches whose bodies one step may delete.
 const BATCHES: usize = 64;
 const PAGE: usize = 1024;
 

@@ -121,7 +121,6 @@ impl Reading<'_> {
     }
 }
 
-/// The bytes of a record, roughly.
 fn size(record: &Record) -> usize {
     let fields = record.smooch.fields.values().filter_map(|said| said.value.as_ref());
     let clients = record.smooch.clients.values().map(|said| said.bytes() + 32);

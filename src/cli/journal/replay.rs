@@ -28,7 +28,6 @@ use crate::store::rows::RowFilter;
 use crate::store::{self, Entry, Seq, Source};
 
 const WRITE_INTERVAL: Duration = Duration::from_secs(1);
-/// Entries whose bodies are read at once.
 const AT_ONCE: usize = 64;
 
 pub(super) const HELP: &str = "\
@@ -208,7 +207,6 @@ fn selection(args: &JournalReplayArgs) -> String {
     format!("{entries}{}, to {target}\n", args.filter.describe())
 }
 
-/// The webhook bodies of the selected entries.
 struct JournalBodies {
     reader: DirectoryReader,
     wanted: RowFilter,
@@ -287,7 +285,6 @@ fn not_sent(entry: &Entry, why: NotSent) -> PostOutcome {
     PostOutcome::NotSent { place: named(entry), why }
 }
 
-/// The reason why an entry is no original webhook, if so.
 fn no_webhook(entry: &Entry) -> Option<&'static str> {
     match entry.source {
         Source::Webhook => None,

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use async_channel::{Receiver, Sender};
 use reqwest::Url;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -64,7 +65,7 @@ impl PostArgs {
     }
 
     /// Posts the payloads that `read` puts into the sink, on a thread of its own. Prints the first failures; calls
-    /// `each` with every outcome. After Ctrl-C or SIGTERM, those that wait are dropped without an outcome.
+    /// `each` with every outcome. Once `stop` holds true, those that wait are dropped without an outcome.
     pub(crate) async fn replay<E: Send + 'static>(
         &self,
         poster: Poster,
@@ -73,16 +74,34 @@ impl PostArgs {
         mut progress: Progress,
         mut each: impl FnMut(&PostOutcome, &mut Progress),
     ) -> anyhow::Result<Replayed<E>> {
-        let began = Instant::now();
-        let mut tally = ReplaySummary::default();
-        let end = post_all(self.concurrency, poster, read, &stop, |outcome| {
-            tally.add(outcome).inspect(|failure| progress.say(failure));
-            each(outcome, &mut progress);
-        })
-        .await?;
-        let (took, is_stopped) = (began.elapsed(), *stop.borrow());
+        let (began, mut tally) = (Instant::now(), ReplaySummary::default());
+        let room = usize::from(self.concurrency);
+        let (to_post, requests) = async_channel::bounded(room);
+        let (to_count, outcomes) = async_channel::bounded(room);
+        let sink = PayloadSink { to_post, outcomes: to_count.clone() };
+        let reader = tokio::task::spawn_blocking(move || read(&sink));
+        let (poster, mut posting) = (Arc::new(poster), JoinSet::new());
+        for _ in 0..room {
+            posting.spawn(post_each(poster.clone(), requests.clone(), to_count.clone(), stop.clone()));
+        }
+        drop((requests, to_count));
+        let post = async {
+            posting.join_all().await;
+            // After a stop, the reader may wait for its input.
+            outcomes.close();
+        };
+        let count = async {
+            while let Ok(outcome) = outcomes.recv().await {
+                tally.add(&outcome).inspect(|failure| progress.say(failure));
+                each(&outcome, &mut progress);
+            }
+        };
+        tokio::join!(post, count);
+        let is_stopped = *stop.borrow();
+        let is_left = is_stopped && !reader.is_finished();
+        let end = if is_left { None } else { Some(reader.await.context("reading the payloads failed")?) };
         progress.finish();
-        Ok(Replayed { tally, took, end, is_stopped })
+        Ok(Replayed { tally, took: began.elapsed(), end, is_stopped })
     }
 
     /// Prints the number of further failures and the summary.
@@ -102,8 +121,8 @@ impl PostArgs {
 
 /// Takes payloads to be posted. Blocks while enough wait.
 pub(crate) struct PayloadSink {
-    to_post: async_channel::Sender<SignedPayload>,
-    outcomes: async_channel::Sender<PostOutcome>,
+    to_post: Sender<SignedPayload>,
+    outcomes: Sender<PostOutcome>,
 }
 
 impl PayloadSink {
@@ -116,57 +135,26 @@ impl PayloadSink {
     }
 }
 
-/// Posts what `read` puts into the sink concurrently and calls `each` with every outcome. Returns the result of `read`,
-/// unless it still reads after a stop.
-async fn post_all<E: Send + 'static>(
-    concurrency: u16,
-    poster: Poster,
-    read: impl FnOnce(&PayloadSink) -> E + Send + 'static,
-    stop: &watch::Receiver<bool>,
-    mut each: impl FnMut(&PostOutcome),
-) -> anyhow::Result<Option<E>> {
-    let room = usize::from(concurrency);
-    let (to_post, requests) = async_channel::bounded(room);
-    let (to_count, outcomes) = async_channel::bounded(room);
-    let sink = PayloadSink { to_post, outcomes: to_count.clone() };
-    let reader = tokio::task::spawn_blocking(move || read(&sink));
-    let poster = Arc::new(poster);
-    let mut posting = JoinSet::new();
-    for _ in 0..room {
-        let (poster, requests, to_count) = (poster.clone(), requests.clone(), to_count.clone());
-        let mut stop = stop.clone();
-        posting.spawn(async move {
-            let next = async || {
-                let request = requests.recv().await.ok()?;
-                poster.wait_for_slot().await;
-                Some(request)
-            };
-            while let Some(request) = tokio::select! {
-                biased;
-                Ok(_) = stop.wait_for(|stop| *stop) => None,
-                request = next() => request,
-            } {
-                // Open until all tasks have ended.
-                let _ = to_count.send(poster.post(request).await).await;
-            }
-        });
-    }
-    drop((requests, to_count));
-    let post = async {
-        posting.join_all().await;
-        // After a stop, the reader may wait for its input.
-        outcomes.close();
+/// Posts requests until there are no more, or `stop` holds true.
+async fn post_each(
+    poster: Arc<Poster>,
+    requests: Receiver<SignedPayload>,
+    outcomes: Sender<PostOutcome>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let next = async || {
+        let request = requests.recv().await.ok()?;
+        poster.wait_for_slot().await;
+        Some(request)
     };
-    let count = async {
-        while let Ok(outcome) = outcomes.recv().await {
-            each(&outcome);
-        }
-    };
-    tokio::join!(post, count);
-    if *stop.borrow() && !reader.is_finished() {
-        return Ok(None);
+    while let Some(request) = tokio::select! {
+        biased;
+        Ok(_) = stop.wait_for(|stop| *stop) => None,
+        request = next() => request,
+    } {
+        // Open until all tasks have ended.
+        let _ = outcomes.send(poster.post(request).await).await;
     }
-    reader.await.map(Some).context("reading the payloads failed")
 }
 
 pub(crate) fn target(text: &str) -> Result<Url, String> {
@@ -177,7 +165,6 @@ pub(crate) fn target(text: &str) -> Result<Url, String> {
     }
 }
 
-/// The webhook target of the service of the settings.
 fn default_target(listen: SocketAddr) -> anyhow::Result<Url> {
     let listen = admin_client::fixed_address("server.listen", listen, "name the target with --to")?;
     Url::parse(&format!("http://{listen}/webhooks")).context("server.listen makes no URL: use --to")

@@ -91,7 +91,6 @@ impl NotSent {
         matches!(self, Self::NotKept | Self::Damaged | Self::NoWebhook(_))
     }
 
-    /// The reason as the summary counts it.
     pub(crate) fn reason(&self) -> &'static str {
         match self {
             Self::Unreadable(_) => "unreadable",

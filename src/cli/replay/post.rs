@@ -52,7 +52,6 @@ impl Poster {
         Ok(Self { client, target, pace })
     }
 
-    /// Waits for the time slot of the next request.
     pub(crate) async fn wait_for_slot(&self) {
         if let Some(pace) = &self.pace {
             let turn = pace.lock().unwrap_or_else(PoisonError::into_inner).turn(Instant::now());

@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 
 use super::payloads::{NotSent, PayloadLocation};
 
-/// Failures that are reported one by one.
 const NAMED: u64 = 10;
 
 pub(crate) enum PostOutcome {

@@ -18,7 +18,6 @@ use crate::store::{Error, Quarantined, ReadRow as _, Result, Seq, Write};
 const CHANGES: usize = 256;
 const ANSWERS: usize = 64;
 const QUARANTINED: usize = 2;
-/// Bodies in quarantine that a search reads at once.
 const MENTIONED: usize = 16;
 
 impl ErasurePass<'_> {

@@ -32,7 +32,6 @@ pub(super) fn keep_log_on_close(conn: &Connection) -> rusqlite::Result<()> {
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map(drop)
 }
 
-/// Settings of every connection.
 pub(super) fn configure(conn: &Connection) -> rusqlite::Result<()> {
     conn.set_prepared_statement_cache_capacity(64);
     keep_log_on_close(conn)?;
@@ -58,7 +57,6 @@ pub(super) fn connect_reader(path: &Path, cache: i64) -> rusqlite::Result<Connec
     Ok(conn)
 }
 
-/// The value that a query returns.
 pub(super) fn query_one<T: FromSql>(
     conn: &Connection,
     sql: &str,

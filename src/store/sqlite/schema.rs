@@ -42,7 +42,6 @@ pub(super) fn read_schema_version(conn: &Connection, path: &Path) -> Result<i64,
     Ok(found)
 }
 
-/// Creates the newest schema in an empty database.
 pub(super) fn create_schema(conn: &Connection) -> rusqlite::Result<()> {
     STEPS.iter().try_for_each(|(_, step)| conn.execute_batch(step))
 }

@@ -7,9 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::derived;
 use crate::store::{Error, Result, Scrubbed};
 
-/// Pages that one step looks at.
 const LOOKS: u32 = 256;
-/// Pages that one step writes.
 const WRITES: usize = 16;
 /// From this number on, a pointer to a page could be taken for the type of one.
 const TOO_MANY: u32 = 0x0200_0000;

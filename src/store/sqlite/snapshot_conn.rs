@@ -106,7 +106,6 @@ impl SnapshotConn {
         }
     }
 
-    /// The number that a query returns.
     pub(crate) fn query_number(&self, sql: &str) -> Result<i64, CopyError> {
         self.conn.query_row(sql, [], |row| row.get(0)).map_err(CopyError::sql(&self.path))
     }

@@ -19,9 +19,7 @@ use crate::store::sqlite::snapshot_conn::{FileTask, SnapshotConn, TaskStage};
 use crate::store::sqlite::{Error, derived};
 use crate::store::tables::{Horizon, UserKey};
 
-/// Page faults that are listed for a damaged file.
 const FAULTS: usize = 5;
-/// How often the progress of the page check is reported.
 const REPORT_INTERVAL: Duration = Duration::from_millis(200);
 const PAGE: usize = 1000;
 

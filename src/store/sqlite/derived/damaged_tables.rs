@@ -70,7 +70,6 @@ impl DamagedTables {
         std::mem::take(&mut self.damage().relearn)
     }
 
-    /// Whether a remake of a table is requested.
     pub(crate) fn is_raised(&self, name: &str) -> bool {
         position_of(name).is_some_and(|place| self.damage().raised.contains(&place))
     }

@@ -169,7 +169,6 @@ pub(crate) fn check_source_tables(conn: &Connection) -> Result<()> {
     Ok(())
 }
 
-/// The index of a derived table in the list.
 pub(crate) fn position_of(name: &str) -> Option<usize> {
     DERIVED.iter().position(|derived| derived.name == name)
 }
@@ -211,25 +210,7 @@ pub(crate) fn is_about_derived(line: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use rusqlite::Connection;
-    use std::collections::BTreeSet;
-
     use super::*;
-    use crate::store::sqlite::schema;
-
-    #[test]
-    fn every_table_of_the_schema_is_the_truth_or_has_a_name_under_which_it_is_made_anew() {
-        let conn = Connection::open_in_memory().unwrap();
-        schema::create_schema(&conn).unwrap();
-        let mut select = conn.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").unwrap();
-        let names = select.query_map([], |row| row.get::<_, String>(0)).unwrap();
-        let names: BTreeSet<String> = names.map(Result::unwrap).collect();
-        for name in names.iter().filter(|name| !name.starts_with("sqlite_")) {
-            assert!(loss_error(name).is_some(), "{name} is in no list");
-        }
-        let listed = DERIVED.iter().flat_map(|derived| derived.tables).chain(&SOURCES);
-        assert!(listed.into_iter().all(|name| names.contains(*name)));
-    }
 
     #[test]
     fn a_missing_table_is_named_for_every_statement() {

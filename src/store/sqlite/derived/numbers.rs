@@ -14,7 +14,6 @@ use crate::store::sqlite::epoch_marker::find_epoch;
 use crate::store::tables::{AnswerSecret, Clock, CompactedRecord, Feed, Horizon, Rules};
 use crate::store::{FeedEpoch, JournalState, ReadRow as _, Seq};
 
-/// Compacted records that are read at once.
 const PAGE: usize = 1000;
 
 pub(super) const TABLES: &[&str] = &["upkeep", "clock", "answer_key", "feeds", "epochs", "horizon"];

@@ -9,7 +9,6 @@ use crate::format::record::decode;
 use crate::store::sqlite::Result;
 use crate::store::sqlite::connection::query_one;
 
-/// Whether all records are lost.
 const EMPTY: &str = "SELECT NOT EXISTS (SELECT 1 FROM app_users)
     AND (EXISTS (SELECT 1 FROM journal WHERE users <> '[]') OR EXISTS (SELECT 1 FROM base))";
 
@@ -17,7 +16,6 @@ const EMPTY: &str = "SELECT NOT EXISTS (SELECT 1 FROM app_users)
 const LED: &str = "SELECT EXISTS (SELECT 1 FROM seen AS s WHERE NOT EXISTS (SELECT 1 FROM app_users AS a
     WHERE a.rowid = s.user AND a.app = s.app AND a.id = s.id))";
 
-/// Rows of `app_users` per progress report.
 const REPORT_ROWS: u64 = 1000;
 
 /// `rollcall rebuild --verify` compares them with the journal.

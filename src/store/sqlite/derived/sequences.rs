@@ -16,7 +16,6 @@ use crate::store::sqlite::connection::query_one;
 use crate::store::tables::{ChangeTime, Feed};
 
 const PAGE: usize = 10_000;
-/// Newest changes of each app that a probe reads.
 const PROBED: usize = 32;
 
 /// The missing numbers are no values of any row.

@@ -91,7 +91,6 @@ fn is_due(conn: &Connection, derived: &Derived) -> Result<bool> {
     Ok(is_found_damaged(conn, derived))
 }
 
-/// Whether a probe finds a table damaged.
 fn is_found_damaged(conn: &Connection, derived: &Derived) -> bool {
     let why = match derived.probe_fault(conn) {
         Ok(None) => return false,

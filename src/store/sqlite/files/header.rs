@@ -12,13 +12,11 @@ use super::names::{LOGS, with_suffix};
 
 /// Marks a file as rollcall's: "roll" in ASCII.
 pub(crate) const APPLICATION_ID: i64 = 0x726f_6c6c;
-/// The first bytes of every SQLite database.
 pub(crate) const MAGIC: &[u8] = b"SQLite format 3\0";
 /// Characters of a path that need no escape in a URI.
 const IN_URI: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_');
 /// Bytes of a write-ahead log before its first frame.
 const LOG_HEADER: u64 = 32;
-/// The first bytes of a rollback journal.
 const JOURNAL: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
 
 /// Whether this is the header of a database of rollcall.

@@ -125,7 +125,6 @@ pub fn kept_copies(database: &Path) -> Vec<String> {
     found
 }
 
-/// Removes a file that may not be there.
 pub(crate) fn remove_if_there(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
