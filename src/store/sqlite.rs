@@ -174,7 +174,12 @@ impl Store for Sqlite {
         let raised = self.state.damaged_tables.raised().next();
         if let Some(name) = raised {
             tracing::error!(table = name, "{name} is damaged; remaking it");
-            self.remake_table(name).inspect_err(|_| self.state.damaged_tables.give_up(name))?;
+            let remade = self.remake_table(name);
+            // It is settled if another table was found damaged afterwards.
+            if remade.is_err() && self.state.damaged_tables.is_raised(name) {
+                self.state.damaged_tables.give_up(name);
+            }
+            remade?;
             return Ok(Maintained::Remade);
         }
         Ok(if self.continue_remake()? || self.probe_tables()? {
@@ -213,9 +218,8 @@ impl Store for Sqlite {
             txn.commit()?;
         }
         derived::make_anew(&mut self.conn, name)?;
-        self.state.read_again(&self.conn)?;
         self.state.damaged_tables.settle(name);
-        Ok(())
+        self.state.read_again(&self.conn)
     }
 
     fn report_error(&mut self, error: &Error) {

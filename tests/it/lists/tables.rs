@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::damage_repair::{copy_of, damage, doctor, is_whole, lived, names};
 use crate::operator_commands::{messages, run, run_alone};
-use crate::support::{Home, first_message, until};
+use crate::support::{Home, first_message, request, until};
 
 /// The consequence of a lost table.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -169,6 +169,21 @@ fn the_log_first_names_the_table_that_is_missing() {
         let log = home.start().log();
         assert!(log.contains(&format!("the table {table} is missing")), "{log}");
     }
+}
+
+#[test]
+fn a_table_rebuilt_beside_another_lost_one_has_not_failed() {
+    let home = home();
+    let program = home.start();
+    damage(&home, "DROP TABLE receipts; DROP TABLE gaps");
+    let is_there = "SELECT count(*) FROM sqlite_schema WHERE name IN ('receipts', 'gaps', 'receipts_open')";
+    until("both are there", || home.find::<i64>(is_there) == 3);
+    let asked = [("content-type", "application/json")];
+    let nothing = br#"{"rows":[],"derived":[]}"#;
+    let answer = request(program.admin, "POST", "/rebuild", &asked, nothing).unwrap();
+    assert_eq!(answer.json()["failed"], serde_json::json!([]), "{}", program.log());
+    run(&home, &program, &["rebuild"]).well();
+    is_whole(&home, Some(&program), "both");
 }
 
 #[test]
