@@ -1,5 +1,7 @@
 //! The rows of app users, and in step with them everything that lists and searches are read from.
 
+use std::collections::HashSet;
+
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use super::connection::execute;
@@ -174,11 +176,12 @@ impl<'c, 'w> Listing<'c, 'w> {
             let mut forget = self.conn.prepare_cached(sql)?;
             let mut learn = self.conn.prepare_cached("INSERT INTO search (rowid, words) VALUES (?1, ?2)")?;
             for (rowid, before, now) in &self.reworded {
+                // A word that many rows have costs a long search in its list, so those that stay are left alone.
                 if !before.is_empty() {
-                    forget.execute(params![rowid, before])?;
+                    forget.execute(params![rowid, words_beside(before, now)])?;
                 }
                 if !now.is_empty() {
-                    learn.execute(params![rowid, now])?;
+                    learn.execute(params![rowid, words_beside(now, before)])?;
                 }
             }
             Ok(())
@@ -186,6 +189,13 @@ impl<'c, 'w> Listing<'c, 'w> {
         index().map_err(derived_error("search"))?;
         Ok(self.outdated)
     }
+}
+
+/// The words of a row that another version of it does not have.
+fn words_beside(words: &str, other: &str) -> String {
+    let known: HashSet<&str> = other.split(' ').collect();
+    let beside: Vec<&str> = words.split(' ').filter(|word| !known.contains(word)).collect();
+    beside.join(" ")
 }
 
 /// Fails if the row of a record that is known is not there.
