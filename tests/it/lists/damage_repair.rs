@@ -43,7 +43,7 @@ pub const DAMAGES: [(&str, &str, bool); 52] = [
     ("feed", "UPDATE feeds SET seq = seq + 7", true),
     ("indexes", "DROP INDEX signed_up", true),
     ("moves", "DROP TABLE moves", true),
-    ("moves", "DELETE FROM moves", true),
+    ("moves", "DELETE FROM moves", false),
     ("moves", "DELETE FROM moves WHERE n % 2 = 0", false),
     ("counters", "DELETE FROM feeds", true),
     ("counters", "UPDATE feeds SET seq = 1", true),

@@ -151,9 +151,6 @@ impl Sum {
     }
 }
 
-/// Up to this many rows of `app_users`, all tables are remade before the service is ready, in about a second.
-pub(super) const FEW: i64 = 20_000;
-
 /// Rows that a probe reads from each end, so that a start reads few pages.
 const PROBED: i64 = 2;
 

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::kind::{FEW, Pieces, Remaking, Tell, derived_error, last_user_row, probed_rows};
+use super::kind::{Pieces, Remaking, Tell, derived_error, probed_rows};
 use super::schema::{is_there, recreate};
 use crate::store::sqlite::Result;
 use crate::store::sqlite::connection::query_one;
@@ -121,27 +121,21 @@ pub(super) fn check_moves(conn: &Connection, tell: Tell<'_>) -> Result<Option<St
         }
         tell(1)?;
     }
-    let lacks = "some that are needed to clear outdated rows of seen are missing";
-    Ok((!has_moves_of_seen(conn)?).then(|| lacks.to_owned()))
-}
-
-/// Every outdated row of `seen` must be in a move that is not cleared yet.
-fn has_moves_of_seen(conn: &Connection) -> Result<bool> {
+    // Every outdated row of `seen` must be in a move that is not cleared yet.
     let sql = "SELECT (SELECT count(*) FROM seen) - (SELECT count(*) FROM app_users WHERE listed)
                    <= (SELECT count(*) FROM moves WHERE n > (SELECT cleared FROM upkeep) AND sort = 'lastSeen')";
-    Ok(Remaking::read(conn)?.seen.is_some() || query_one(conn, sql, [])?)
+    if Remaking::read(conn)?.seen.is_none() && !query_one::<bool>(conn, sql, [])? {
+        return Ok(Some("some that are needed to clear outdated rows of seen are missing".to_owned()));
+    }
+    Ok(None)
 }
 
 pub(super) fn probe_moves(conn: &Connection) -> Result<bool> {
     let sql = "SELECT m.id = '' OR NOT EXISTS (SELECT 1 FROM app_users AS a
                    WHERE a.rowid = m.user AND (a.app, a.id) <> (m.app, m.id))
                    FROM moves AS m ORDER BY n DESC LIMIT 1";
-    let is_right = match conn.query_row(sql, [], |row| row.get(0)).optional()? {
-        Some(is_right) => is_right,
-        // With more app users, the rule below notices it once moves were cleared.
-        None => last_user_row(conn)? > FEW || has_moves_of_seen(conn)?,
-    };
-    Ok(is_right && query_one(conn, MOVES[1].0, [])?)
+    let last: Option<bool> = conn.query_row(sql, [], |row| row.get(0)).optional()?;
+    Ok(last.unwrap_or(true) && query_one(conn, MOVES[1].0, [])?)
 }
 
 /// More moves than a database ever holds.

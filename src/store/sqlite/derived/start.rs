@@ -3,13 +3,16 @@
 
 use rusqlite::Connection;
 
-use super::kind::{Derived, FEW, Make, Remaking, is_of_the_table, last_user_row};
+use super::kind::{Derived, Make, Remaking, is_of_the_table, last_user_row};
 use super::list::{DERIVED, check_source_tables};
 use super::numbers::KnownCounters;
 use super::remake::{RemakeProgress, make_anew, remake_step};
 use super::search::set_options;
 use crate::store::sqlite::connection::query_one;
 use crate::store::sqlite::{Error, Result};
+
+/// Up to this many rows of `app_users`, all tables are remade before the service is ready, in about a second.
+const FEW: i64 = 20_000;
 
 /// Remakes damaged counters, on which everything else depends. Fails if a source table is missing.
 pub(crate) fn remake_counters_at_start(conn: &mut Connection) -> Result<()> {
