@@ -1,6 +1,7 @@
 //! Retention deletes old rows in small steps, and the directory stays the same.
 
 use rollcall::directory::open_reader;
+use rollcall::store::readers::LaneReader as _;
 use serde_json::json;
 
 use crate::feed::api;
@@ -23,8 +24,9 @@ fn write(program: &Program, from: usize, to: usize) {
 
 /// The compacted records and the rest of the journal are the directory.
 fn is_rebuilt(home: &Home) {
-    let reader = open_reader(&home.database()).unwrap();
-    assert!(Rebuilt::afresh(&reader).compare_all(&reader) >= 40);
+    let mut reader = open_reader(&home.database()).unwrap();
+    // The journal may be trimmed meanwhile.
+    reader.in_one_snapshot(|reader| assert!(Rebuilt::afresh(reader).compare_all(reader) >= 40));
     let verified = home.command(&["rebuild", "--verify"]).output().unwrap();
     assert!(
         verified.status.success(),

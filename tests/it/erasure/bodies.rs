@@ -160,13 +160,20 @@ fn bodies_stored_by_an_older_program_are_found_by_the_upgrade() {
     program.stop();
     // As if they had been journalled after the erasure by a program that did not look.
     let sql = home.sql();
-    sql.execute_batch("CREATE TEMP TABLE gone AS SELECT * FROM erasures; DELETE FROM erasures").unwrap();
+    sql.execute_batch(
+        "CREATE TEMP TABLE tombstones AS SELECT * FROM erasures; DELETE FROM erasures;
+         CREATE TEMP TABLE done AS SELECT * FROM receipts; DELETE FROM receipts",
+    )
+    .unwrap();
     let program = home.start();
     for (_, body) in bodies().into_iter().take(6) {
         ok(program.webhook(body));
     }
     program.stop();
-    sql.execute_batch("INSERT INTO erasures SELECT * FROM gone").unwrap();
+    sql.execute_batch(
+        "INSERT INTO erasures SELECT * FROM tombstones; INSERT INTO receipts SELECT * FROM done",
+    )
+    .unwrap();
     assert!(Traces::of(&home).found() > 0);
     let step = include_str!("../../../src/store/sqlite/migrations/0004_corrections.sql");
     let from = step.find("UPDATE receipts SET done = NULL").unwrap();
