@@ -10,7 +10,7 @@ use crate::operator_commands::{Ran, messages, run, run_alone};
 use crate::support::{APP, Home, Program, first_message, until};
 
 /// A table, the damage to it, and true if the next start repairs it by itself.
-pub const DAMAGES: [(&str, &str, bool); 52] = [
+pub const DAMAGES: [(&str, &str, bool); 53] = [
     ("seen", "DELETE FROM seen", true),
     ("seen", "DELETE FROM seen WHERE user % 3 = 0", false),
     ("seen", "UPDATE seen SET user = user + 1", true),
@@ -35,6 +35,7 @@ pub const DAMAGES: [(&str, &str, bool); 52] = [
     ("columns", "UPDATE app_users SET signed_up = 7 WHERE listed", false),
     ("tombstones", "DELETE FROM erasures", true),
     ("tombstones", "DROP TABLE erasures", true),
+    ("tombstones", "DROP TABLE erasures; DROP TABLE receipts", true),
     ("gaps", "DELETE FROM gaps", true),
     ("gaps", "DROP TABLE gaps", true),
     ("feed", "DELETE FROM changes WHERE seq BETWEEN 20 AND 30", false),

@@ -8,7 +8,7 @@ use rusqlite::{Connection, Params, params};
 
 use super::identifiers::for_each_record;
 use super::kind::{Sum, Tell};
-use super::schema::is_there;
+use super::schema::{create_missing, is_there};
 use crate::domain::{AppId, SmoochId};
 use crate::format::erasure_work::ErasureWork;
 use crate::store::sqlite::connection::query_one;
@@ -95,6 +95,7 @@ pub(super) fn probe_tombstones(conn: &Connection) -> Result<bool> {
 
 /// Never removes an existing tombstone.
 pub(super) fn make_tombstones(conn: &Connection) -> Result<()> {
+    create_missing(conn, &["receipts"])?;
     let sql = "INSERT OR IGNORE INTO erasures (app, id, receipt)
                    SELECT ?1, ?2, coalesce((SELECT max(seq) FROM receipts WHERE app = ?1), 0)";
     let mut insert = conn.prepare(sql)?;
