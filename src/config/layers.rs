@@ -31,7 +31,7 @@ pub(super) struct Layers {
     pub(super) values: BTreeMap<String, Leaf>,
     /// By key: the shipped value.
     pub(super) shipped: BTreeMap<String, Leaf>,
-    /// By key: where the tables and lists of the user's file begin.
+    /// By key: where tables and lists that are not empty begin; none that is shipped.
     pub(super) parents: BTreeMap<String, SettingLocation>,
     pub(super) origin: SettingsOrigin,
     /// Problems of the sources themselves.
@@ -82,45 +82,34 @@ impl Layers {
     /// the whole list of a source that it goes before.
     pub(super) fn expand(&mut self, list: &str) {
         let Some(leaf) = self.values.get(list).filter(|leaf| leaf.kind == UNTYPED) else { return };
-        let (text, place) = (leaf.text.trim().to_owned(), leaf.place.clone());
-        let items = match text.as_str() {
-            "" => Some(BTreeMap::new()),
-            _ if text.starts_with('[') => {
-                let here = |_| place.clone();
-                let parsed = Tree::parse(&format!("list = {text}"), &here);
-                parsed.ok().map(|tree| tree.values)
-            }
-            _ => None,
-        };
-        if let Some(items) = items {
-            let items = items
-                .into_iter()
-                .filter_map(|(key, leaf)| Some((key.strip_prefix("list.")?.to_owned(), leaf)));
-            self.replace(list, &place, items.collect());
-        }
-    }
-
-    /// Replaces a list of texts that a flag or a variable writes with commas, such as `a,b`, by its items.
-    pub(super) fn split(&mut self, list: &str) {
-        self.expand(list);
-        let Some(leaf) = self.values.get(list).filter(|leaf| leaf.kind == UNTYPED) else { return };
-        if leaf.text.trim().starts_with('[') {
+        let place = leaf.place.clone();
+        let text = if leaf.text.trim().is_empty() { "[]" } else { leaf.text.trim() };
+        if !text.starts_with('[') {
             return;
         }
-        let place = leaf.place.clone();
-        let items = leaf.text.split(',').enumerate();
-        let items =
-            items.map(|(n, item)| (n.to_string(), untyped_leaf(item.trim(), place.clone()))).collect();
-        self.replace(list, &place, items);
+        let here = |_| place.clone();
+        let Ok(mut tree) = Tree::parse(&format!("{list} = {text}"), &here) else { return };
+        let below = format!("{list}.");
+        let is_inside = |key: &str| key == list || key.starts_with(&below);
+        // An item of a source with higher precedence stays.
+        self.values.retain(|key, leaf| !is_inside(key) || (key != list && leaf.place > place));
+        tree.values.retain(|key, _| is_inside(key) && !self.values.contains_key(key));
+        self.values.append(&mut tree.values);
+        self.parents.retain(|key, _| !is_inside(key));
+        tree.parents.retain(|key, _| is_inside(key));
+        self.parents.append(&mut tree.parents);
     }
 
-    fn replace(&mut self, list: &str, place: &SettingLocation, items: Vec<(String, Leaf)>) {
-        let below = format!("{list}.");
-        // An item of a source with higher precedence stays.
-        self.values.retain(|key, leaf| key != list && (!key.starts_with(&below) || leaf.place > *place));
-        for (key, leaf) in items {
-            self.values.entry(format!("{below}{key}")).or_insert(leaf);
+    /// As [`Self::expand`], also for a list of texts that is written with commas, such as `a,b`.
+    pub(super) fn split(&mut self, list: &str) {
+        if let Some(leaf) = self.values.get_mut(list).filter(|leaf| leaf.kind == UNTYPED) {
+            let text = leaf.text.trim();
+            if !text.is_empty() && !text.starts_with('[') {
+                let items: Vec<&str> = text.split(',').map(str::trim).collect();
+                leaf.text = toml::Value::from(items).to_string();
+            }
         }
+        self.expand(list);
     }
 }
 

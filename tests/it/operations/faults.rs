@@ -268,6 +268,29 @@ fn contradictory_or_incomplete_variables_are_reported() {
 }
 
 #[test]
+fn an_emptied_or_incomplete_list_is_reported_at_the_source_that_set_it() {
+    let no_secret = "apps.0.webhook_secrets: there must be at least one webhook secret\n";
+    let no_app = "apps: there must be at least one app\n";
+    for (key, value, reported) in [
+        ("apps.0.webhook_secrets", "[]", no_secret),
+        ("apps.0.webhook_secrets", "", no_secret),
+        ("apps", "[]", no_app),
+        ("apps", "", no_app),
+        ("apps", "[{ id = \"a\" }]", no_secret),
+        ("apps.0.keys", "[{ id = \"a\" }]", "apps.0.keys.0.secret: is missing\n"),
+        ("account_keys", "[{ id = \"a\" }]", "account_keys.0.secret: is missing\n"),
+    ] {
+        let file = with_apps("account_keys = [{ id = \"k\", secret = \"sixteen bytes or more\" }]");
+        let mut home = Home::with(&file);
+        let set = format!("{key}={value}");
+        assert_eq!(check(&home, &["--set", &set]), Err(format!("command line: {reported}")), "{set}");
+        let variable = format!("ROLLCALL__{}", key.to_uppercase().replace('.', "__"));
+        home.env.push((variable.clone(), value.to_owned()));
+        assert_eq!(check(&home, &[]), Err(format!("environment {variable}: {reported}")), "{set}");
+    }
+}
+
+#[test]
 fn a_file_that_is_named_must_be_there() {
     let home = Home::new();
     let said = check(&home, &["--config", "mine.toml"]).unwrap_err();
