@@ -163,7 +163,7 @@ async fn connection(
             let (began, method) = (Instant::now(), request.method().clone());
             let waits = request.headers().contains_key(header::EXPECT);
             let (head, body) = request.into_parts();
-            let body = SharedBody(Arc::new(Mutex::new(body)));
+            let body = SharedBody(Arc::new(Mutex::new(Some(body))));
             let request = Request::from_parts(head, Body::new(body.clone()));
             let Ok(mut response) = router.oneshot(request).await;
             if !body.has_arrived(waits).await {
@@ -196,26 +196,25 @@ async fn connection(
     }
 }
 
-/// A request's body, of which the rest is still there after its handler.
+/// A request's body, of which the rest is still there after its handler; `None` once it broke off or was framed wrongly.
 #[derive(Clone)]
-struct SharedBody(Arc<Mutex<Incoming>>);
+struct SharedBody(Arc<Mutex<Option<Incoming>>>);
 
 impl SharedBody {
-    fn lock(&self) -> MutexGuard<'_, Incoming> {
+    fn lock(&self) -> MutexGuard<'_, Option<Incoming>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether it has been received to its end. Reads what has arrived of it, unless its sender waits for a 100.
     async fn has_arrived(&self, waits: bool) -> bool {
         for _ in 0..READ_ON {
-            if self.lock().is_end_stream() {
-                return true;
+            let is_end = self.lock().as_ref().map(hyper::body::Body::is_end_stream);
+            match is_end {
+                Some(true) => return true,
+                Some(false) if !waits => {}
+                _ => return false,
             }
-            if waits {
-                return false;
-            }
-            let frame = self.lock().frame().now_or_never();
-            match frame {
+            match self.clone().frame().now_or_never() {
                 Some(None) => return true,
                 Some(Some(_)) => {}
                 // The connection's task passes on what has arrived.
@@ -234,7 +233,13 @@ impl hyper::body::Body for SharedBody {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        Pin::new(&mut *self.lock()).poll_frame(cx)
+        let mut body = self.lock();
+        let Some(incoming) = body.as_mut() else { return Poll::Ready(None) };
+        let frame = ready!(Pin::new(incoming).poll_frame(cx));
+        if matches!(frame, Some(Err(_))) {
+            *body = None;
+        }
+        Poll::Ready(frame)
     }
 }
 

@@ -66,6 +66,28 @@ fn an_answer_to_a_part_of_a_body_says_that_the_connection_closes() {
 }
 
 #[test]
+fn an_answer_to_a_body_framed_wrongly_says_that_the_connection_closes() {
+    let program = Home::new().start();
+    let key = format!("x-api-key: {SECRET}\r\n");
+    let (public, admin) = (program.listen, program.admin);
+    for (listen, path, headers, status) in [
+        (public, "/webhooks", key.as_str(), 400),
+        (public, "/webhooks", "x-api-key: wrong\r\n", 400),
+        (public, "/v1/appusers", "", 401),
+        (public, "/v1/nowhere", "", 404),
+        (admin, "/import", "content-type: application/x-ndjson\r\n", 400),
+        (admin, "/nowhere", "", 404),
+    ] {
+        let mut connection = Connection::open(listen);
+        let framing = "transfer-encoding: chunked\r\n\r\nzz\r\n";
+        connection.send(format!("POST {path} HTTP/1.1\r\nhost: localhost\r\n{headers}{framing}"));
+        let answer = connection.answer().unwrap();
+        assert_eq!((answer.status, answer.header("connection")), (status, Some("close")), "{path}");
+        assert!(connection.closes(), "{path}");
+    }
+}
+
+#[test]
 fn a_chunked_body_is_413_as_soon_as_it_is_too_large() {
     let home = Home::with("[limits]\nwebhook_body = \"1KiB\"");
     let program = home.start();
