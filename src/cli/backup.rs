@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use serde_json::json;
 
+use super::database::with_remedy;
 use super::progress::watched;
 use crate::config::{Settings, StoreUrl};
 use crate::directory::users::show_by_id;
@@ -194,7 +195,7 @@ pub fn verify(args: &VerifyArgs, settings: &Settings) -> anyhow::Result<()> {
                 format!("verdict {verdict}")
             };
             writeln!(std::io::stdout(), "{line}").context("the verdict could not be printed")?;
-            Err(error.into())
+            Err(if path == database { with_remedy(error) } else { error }.into())
         }
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::CommandError;
 use crate::config::{Settings, StoreUrl};
 use crate::directory::{DirectoryReader, open_reader};
-use crate::store::sqlite::{self, OpenError};
+use crate::store::sqlite::{self, CopyError, OpenError};
 
 /// Opens the file for reading.
 /// Fails if there is none, or if its schema is newer or older than this program's.
@@ -24,6 +24,14 @@ pub(super) fn open(settings: &Settings) -> Result<DirectoryReader, OpenError> {
 pub(super) fn refuse_newer(settings: &Settings) -> Result<(), OpenError> {
     let StoreUrl::Sqlite(path) = &settings.store.url;
     sqlite::refuse_newer_schema(path)
+}
+
+/// Adds the remedy to the error of a damaged database.
+pub(super) fn with_remedy(error: CopyError) -> CopyError {
+    let CopyError::Damaged(path, what) = error else { return error };
+    let remedy = "restore a backup with `rollcall restore --replace BACKUP`, see \"Damaged database\" in \
+                  docs/operations.md";
+    CopyError::Damaged(path, format!("{what}; {remedy}"))
 }
 
 pub(super) fn file(settings: &Settings) -> Result<(u64, u64), CommandError> {

@@ -20,7 +20,7 @@ use crate::domain::RecordKey;
 use crate::ingest::maintenance::READING;
 use crate::rebuild::{Comparison, ComparisonCursor, RebuildFolder};
 use crate::store::rows::RebuiltRow;
-use crate::store::sqlite::{self, CopyError, DerivedFault, OpenError, Sqlite, StoreOptions};
+use crate::store::sqlite::{self, DerivedFault, OpenError, Sqlite, StoreOptions};
 use crate::store::{Retention, Seq};
 
 /// Between two checks of a table that is being rebuilt.
@@ -28,8 +28,6 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// Tables that the comparison itself depends on.
 const FIRST: [&str; 4] = ["counters", "tombstones", "receipts", "gaps"];
-
-const RESTORE: &str = "restore a backup with `rollcall restore --replace BACKUP`, see \"Damaged database\" in docs/operations.md";
 
 const AT_ONCE: usize = 512;
 
@@ -196,10 +194,7 @@ impl RebuildReport<'_> {
 fn faults(settings: &Settings) -> anyhow::Result<Vec<DerivedFault>> {
     let StoreUrl::Sqlite(path) = &settings.store.url;
     let found = watched(settings, |work| sqlite::derived_faults(path, work))?;
-    Ok(found.map_err(|error| match error {
-        CopyError::Damaged(path, what) => CopyError::Damaged(path, format!("{what}; {RESTORE}")),
-        error => error,
-    })?)
+    Ok(found.map_err(database::with_remedy)?)
 }
 
 impl RepairTarget {
