@@ -116,7 +116,7 @@ pub async fn run(args: &ImportArgs, settings: &Settings) -> anyhow::Result<ExitC
     };
     let importer = Importer { service, path: path(app, args.app.is_some()), dry_run: args.dry_run };
     let (mut tally, began) = (ImportSummary::default(), Instant::now());
-    let mut stop = stop_signal()?;
+    let (mut stop, mut is_left) = (stop_signal()?, false);
     while let Some(piece) = tokio::select! {
         biased;
         Ok(_) = stop.wait_for(|stop| *stop) => None,
@@ -127,6 +127,7 @@ pub async fn run(args: &ImportArgs, settings: &Settings) -> anyhow::Result<ExitC
         } else if let Some(wrong) = importer.post(&piece, &mut tally, &mut stop).await? {
             wrong
         } else {
+            is_left = true;
             break;
         };
         for (place, why) in piece.wrong.iter().chain(&wrong) {
@@ -135,7 +136,7 @@ pub async fn run(args: &ImportArgs, settings: &Settings) -> anyhow::Result<ExitC
         }
         progress.advance((piece.places.len() + piece.wrong.len()) as u64);
     }
-    let is_stopped = *stop.borrow();
+    let is_stopped = *stop.borrow() && (is_left || !reader.is_finished() || !pieces.is_empty());
     if !is_stopped {
         reader.await.context("reading the files failed")?;
     }

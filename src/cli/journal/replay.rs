@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use serde_json::json;
-use tokio::sync::watch;
 
 use super::filter::EntryFilter;
 use super::resume::{Resume, ResumePoint};
@@ -90,7 +89,7 @@ pub async fn run(args: &JournalReplayArgs, settings: &Settings) -> anyhow::Resul
     let StoreUrl::Sqlite(database) = &settings.store.url;
     let resume =
         args.resume_file.as_ref().map(|path| Resume::at(path, selection(args), database)).transpose()?;
-    let mut bodies = select_bodies(args, resume.as_ref(), settings)?;
+    let bodies = select_bodies(args, resume.as_ref(), settings)?;
     let point = bodies.point.clone();
     let keep = || resume.as_ref().map_or(Ok(()), |resume| resume.write(point.seq()));
     if args.dry_run {
@@ -100,8 +99,7 @@ pub async fn run(args: &JournalReplayArgs, settings: &Settings) -> anyhow::Resul
         admin_client::listens(settings).await?;
     }
     let poster = args.posting.poster(settings)?;
-    bodies.stop = stop_signal()?;
-    let stop = bodies.stop.clone();
+    let stop = stop_signal()?;
     let (from, to) = (bodies.wanted.from, bodies.wanted.to);
     let progress = Progress::new(|| Some((to + 1).saturating_sub(from)), "journal entries")?;
     let mut written = Instant::now();
@@ -173,7 +171,7 @@ fn select_bodies(
     let is_named = args.range.is_some_and(|(from, to)| from == to);
     let signer = Signer::new(args.posting.sign, None, &settings.apps)?;
     let point = Arc::new(ResumePoint::new(wanted.from));
-    Ok(JournalBodies { reader, wanted, signer, is_named, point, stop: watch::channel(false).1 })
+    Ok(JournalBodies { reader, wanted, signer, is_named, point })
 }
 
 /// Fails if the journal has no selected entry, or retention removed the first one.
@@ -215,8 +213,6 @@ struct JournalBodies {
     is_named: bool,
     /// The entry that a stopped replay continues from.
     point: Arc<ResumePoint>,
-    /// Holds true once reading must stop.
-    stop: watch::Receiver<bool>,
 }
 
 impl JournalBodies {
@@ -229,9 +225,7 @@ impl JournalBodies {
             self.wanted.continue_after(last.seq);
             for few in page.chunks(AT_ONCE) {
                 for (entry, body) in few.iter().zip(self.bodies(few)?) {
-                    let is_taken = if *self.stop.borrow() {
-                        false
-                    } else if let Some(why) = no_webhook(entry) {
+                    let is_taken = if let Some(why) = no_webhook(entry) {
                         put(Err(self.passed_over(entry, why)))
                     } else if let Some((batch, body)) = body {
                         if body.is_empty() {

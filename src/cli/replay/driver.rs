@@ -3,6 +3,7 @@
 //! One thread reads and signs, several tasks post, and the caller counts. The channels between them are bounded, so
 //! that memory does not depend on the number of payloads.
 
+use std::cell::Cell;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -28,7 +29,7 @@ pub(crate) struct Replayed<E> {
     pub(crate) took: Duration,
     /// What the reader returned; `None` if it was left behind, as one that waits for stdin.
     pub(crate) end: Option<E>,
-    /// A signal ended it. Payloads may have been left out.
+    /// A signal ended it before every payload was posted.
     pub(crate) is_stopped: bool,
 }
 
@@ -78,8 +79,8 @@ impl PostArgs {
         let room = usize::from(self.concurrency);
         let (to_post, requests) = async_channel::bounded(room);
         let (to_count, outcomes) = async_channel::bounded(room);
-        let sink = PayloadSink { to_post, outcomes: to_count.clone() };
-        let reader = tokio::task::spawn_blocking(move || read(&sink));
+        let sink = PayloadSink { to_post, outcomes: to_count.clone(), offered: Cell::new(0) };
+        let reader = tokio::task::spawn_blocking(move || (read(&sink), sink.offered.get()));
         let (poster, mut posting) = (Arc::new(poster), JoinSet::new());
         for _ in 0..room {
             posting.spawn(post_each(poster.clone(), requests.clone(), to_count.clone(), stop.clone()));
@@ -90,16 +91,19 @@ impl PostArgs {
             // After a stop, the reader may wait for its input.
             outcomes.close();
         };
+        let mut counted = 0;
         let count = async {
             while let Ok(outcome) = outcomes.recv().await {
+                counted += 1;
                 tally.add(&outcome).inspect(|failure| progress.say(failure));
                 each(&outcome, &mut progress);
             }
         };
         tokio::join!(post, count);
-        let is_stopped = *stop.borrow();
-        let is_left = is_stopped && !reader.is_finished();
-        let end = if is_left { None } else { Some(reader.await.context("reading the payloads failed")?) };
+        let is_left = *stop.borrow() && !reader.is_finished();
+        let read = if is_left { None } else { Some(reader.await.context("reading the payloads failed")?) };
+        let is_stopped = read.as_ref().is_none_or(|(_, offered)| *offered > counted);
+        let end = read.map(|(end, _)| end);
         progress.finish();
         Ok(Replayed { tally, took: began.elapsed(), end, is_stopped })
     }
@@ -123,11 +127,14 @@ impl PostArgs {
 pub(crate) struct PayloadSink {
     to_post: Sender<SignedPayload>,
     outcomes: Sender<PostOutcome>,
+    /// Payloads, of which each has an outcome unless a stop drops it.
+    offered: Cell<u64>,
 }
 
 impl PayloadSink {
     /// Takes a payload, or the outcome of one that is not posted. Returns false if the replay has ended.
     pub(crate) fn put(&self, request: Result<SignedPayload, PostOutcome>) -> bool {
+        self.offered.update(|offered| offered + 1);
         match request {
             Ok(request) => self.to_post.send_blocking(request).is_ok(),
             Err(outcome) => self.outcomes.send_blocking(outcome).is_ok(),

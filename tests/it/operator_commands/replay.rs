@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
+use std::sync::mpsc;
 
 use serde_json::{Value, json};
 
@@ -153,5 +154,42 @@ fn an_interrupted_replay_finishes_requests_in_progress_and_prints_the_position()
         assert!(ran.code == Some(1) && is_one, "no more than the request in progress: {ran:?}");
         assert!(ran.out.starts_with(&format!("sent {taken} in ")), "{taken}: {ran:?}");
         assert!(ran.err.contains(&format!("continue with --from {}\n", taken + 1)), "{taken}: {ran:?}");
+    }
+}
+
+#[test]
+fn a_signal_during_the_last_request_leaves_nothing_out() {
+    let home = Home::new();
+    let program = home.start();
+    messages(&program, &["ann"]);
+    std::fs::write(home.path().join("body.json"), crate::support::first_message("bob", 1_600_000_000.0))
+        .unwrap();
+    std::fs::write(home.path().join("list.ndjson"), "{\"_id\":\"cem\"}\n").unwrap();
+    for args in [&["replay", "body.json"][..], &["journal", "replay", ".."], &["import", "list.ndjson"]] {
+        let target = TcpListener::bind("127.0.0.1:0").unwrap();
+        let to = format!("http://{}/", target.local_addr().unwrap());
+        let (asked, is_asked) = mpsc::channel();
+        let (release, released) = mpsc::channel();
+        std::thread::spawn(move || {
+            let mut stream = target.accept().unwrap().0;
+            _ = stream.read(&mut [0; 64 << 10]);
+            asked.send(()).unwrap();
+            released.recv().unwrap();
+            let body = "{\"imported\":1,\"known\":0,\"wrong\":[]}";
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}", body.len());
+            stream.write_all(format!("{head}\r\nconnection: close\r\n\r\n{body}").as_bytes()).unwrap();
+        });
+        let is_sent = Cell::new(false);
+        let command = command(&home, &program, &[args, &["--json", "--to", &to]].concat());
+        let ran = run_stopped(command, "", "-INT", || {
+            if is_sent.get() {
+                release.send(()).unwrap();
+            }
+            is_sent.set(is_sent.get() || is_asked.try_recv().is_ok());
+            is_sent.get()
+        });
+        assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{args:?}: {ran:?}");
+        let number = if args[0] == "import" { "imported" } else { "sent" };
+        assert_eq!(ran.lines()[0][number], 1, "{args:?}: {ran:?}");
     }
 }
