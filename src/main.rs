@@ -34,7 +34,8 @@ struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 success, 1 failure, 2 usage, 69 a dependency is unavailable, 74 input or \
-                          output, 78 settings.\nThe shipped config.toml explains the settings.";
+                          output, 78 settings, 130 ended by a signal without a summary.\n\
+                          The shipped config.toml explains the settings.";
 
 #[derive(Subcommand)]
 enum CliCommand {

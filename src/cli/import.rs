@@ -48,8 +48,9 @@ POST /v1/appusers does.
 
 The running service performs the import. Known data changes nothing, so an interrupted import can be run again. An \
 invalid line is reported on stderr with its file and number, and the import continues. Ctrl-C and SIGTERM wait for the \
-request in progress. Exit codes: 0 all lines were imported, 1 some were not, there was none, or a signal stopped it, 69 \
-the service does not answer.
+request in progress; a second signal does not, and ends the command without a summary. Exit codes: 0 all lines were \
+imported, 1 some were not, there was none, or a signal stopped it, 69 the service does not answer, 130 a second signal \
+ended it.
 
 Examples:
   rollcall import directory.ndjson

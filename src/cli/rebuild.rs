@@ -44,7 +44,7 @@ journal stay as they are in the directory, which still has the effect of the los
 
 Each differing app user is a line on stdout with its app and _id, and so is each damaged table and each hole in the \
 journal. Exit codes: 0 all is equal or was repaired, 1 the journal is damaged, a source table is missing \
-or, with --verify, something differs.
+or, with --verify, something differs, 130 Ctrl-C or SIGTERM ended it.
 
 Examples:
   rollcall rebuild --verify

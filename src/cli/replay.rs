@@ -25,8 +25,9 @@ again instead, since repeated events count once. No proxy is used and no redirec
 
 The summary goes to stdout, the first ten failures and the progress to stderr. It includes bodies that rollcall put \
 into quarantine, which are answered 200, and skipped entries of folders. Exit codes: 0 everything was answered 2xx, 1 \
-anything was refused, unanswered or not sent, or there was nothing to send, or a signal stopped it. Ctrl-C and SIGTERM \
-wait for requests in progress.
+anything was refused, unanswered or not sent, or there was nothing to send, or a signal stopped it, 130 a \
+second signal ended it. Ctrl-C and SIGTERM wait for requests in progress; a second signal does not, and ends the \
+command without a summary.
 
 Examples:
   rollcall replay fixtures/webhooks

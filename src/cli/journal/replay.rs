@@ -36,10 +36,12 @@ reduced by an erasure. A body that was removed by retention, is missing or is da
 and counted. Events that the target knows already change nothing there.
 
 Nothing is retried. The number of the first refused or unanswered body is printed at the end and stored in the \
---resume-file, from which the same command continues. Ctrl-C and SIGTERM wait for requests in progress.
+--resume-file, from which the same command continues. Ctrl-C and SIGTERM wait for requests in progress; a second signal \
+does not, and ends the command without a summary.
 
 Exit codes: 0 everything was answered 2xx; 1 something was not, a body was removed, an entry selected by number was \
-not sent, no entry matches, or a signal stopped it; 2 the --resume-file is of another range or another --to.
+not sent, no entry matches, or a signal stopped it; 2 the --resume-file is of another range or another --to; 130 a \
+second signal ended it.
 
 Examples:
   rollcall journal replay 4711
