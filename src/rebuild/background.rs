@@ -163,9 +163,10 @@ impl RebuildTask {
         // Older rules built the same compacted records; only damaged records may be in them alone.
         if entries > 0 || found == 0 {
             let began = Instant::now();
-            let why = match is_damaged {
-                true => "records differ from the journal",
-                false => "this version reads events by newer rules",
+            let why = match (is_damaged, found) {
+                (true, _) => "records differ from the journal",
+                (false, 0) => "records are of unknown rules, or missing",
+                (false, _) => "this version reads events by newer rules",
             };
             tracing::info!(entries, "{why}: rebuilding from {entries} journal entries in the background");
             let (users, rows) = self.rebuild(entries, stop)?;

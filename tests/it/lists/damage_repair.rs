@@ -209,6 +209,7 @@ fn a_start_with_any_damage_takes_webhooks_and_a_running_service_mends_the_rest()
             is_whole(&home, Some(&program), sql);
             let log = program.log();
             assert!(log.contains("remaking") || log.contains("new epoch"), "{sql}: {log}");
+            assert!(!log.contains("newer rules"), "{sql}: {log}");
         } else {
             names(&run(&home, &program, &["rebuild", "--verify"]), table, sql);
             run(&home, &program, &["rebuild"]).well();
