@@ -14,6 +14,7 @@ use crate::config::Settings;
 /// Time limit of a request, far above the time of any answer.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// Time limit of a health check.
 const WELL_WITHIN: Duration = Duration::from_secs(5);
 
 /// Attempts while the service answers 503, and the pause between them.

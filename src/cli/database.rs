@@ -34,6 +34,7 @@ pub(super) fn with_remedy(error: CopyError) -> CopyError {
     CopyError::Damaged(path, format!("{what}; {remedy}"))
 }
 
+/// The device and inode of the file.
 pub(super) fn file(settings: &Settings) -> Result<(u64, u64), CommandError> {
     let StoreUrl::Sqlite(path) = &settings.store.url;
     let found = path.metadata().map_err(|error| CommandError::Io(format!("{}: {error}", path.display())))?;

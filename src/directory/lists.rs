@@ -299,6 +299,7 @@ fn start(query: &Query) -> (i64, SmoochId) {
     (key, SmoochId::from(""))
 }
 
+/// Whether no row matches from here on.
 fn is_past(query: &Query, at: i64) -> bool {
     let span = span(query);
     if query.descending {

@@ -25,6 +25,7 @@ struct EventOrigin<'a> {
     source: Source,
     /// Receive time, in ms since 1970.
     received: i64,
+    /// Index of the body in the batch.
     body: usize,
     /// Index of the event in the body.
     place: usize,

@@ -14,6 +14,7 @@ use crate::schedule::{self, BackupFolder};
 use crate::store::explain;
 use crate::store::sqlite::{self, FileTask};
 
+/// Permission bits of other users.
 const OTHERS: u32 = 0o006;
 
 fn folder(file: &Path) -> &Path {

@@ -172,6 +172,7 @@ fn find_links<'a>(group: &MergeGroup<'a>, ids: &BTreeSet<&'a ClientId>) -> Links
     links
 }
 
+/// The id that a client is shown under.
 fn main_id<'a>(links: &Links<'a>, id: &'a ClientId) -> &'a ClientId {
     let (mut path, mut at) = (Vec::new(), id);
     loop {

@@ -34,6 +34,7 @@ pub(super) struct EpochMarker(Arc<ChangeCount>);
 #[derive(Debug)]
 pub(crate) struct ChangeCount {
     file: File,
+    /// The offset of the count in the file.
     at: u64,
     /// Changes in the feeds of all apps, including a commit in progress.
     changes: AtomicU64,

@@ -2,12 +2,12 @@
 //! whole group.
 
 use std::collections::HashSet;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rusqlite::{Connection, TransactionBehavior, params};
 
 use super::identifiers::users_after;
-use super::kind::{Tell, last_user_row};
+use super::kind::{REPORT_INTERVAL, Tell, last_user_row};
 use crate::domain::{LoadedRecord, RecordKey, WorkingSet};
 use crate::format::list_columns::Columns;
 use crate::store::rows::RecordRows as _;
@@ -18,7 +18,6 @@ use crate::store::tables::UserRow;
 const PIECE: i64 = 2000;
 /// Transactions between two checkpoints, so that the WAL stays short.
 const PIECES: usize = 10;
-const REPORT_INTERVAL: Duration = Duration::from_secs(3);
 
 /// Loads a record and its group, if it can be read, and computes something of it.
 fn of_record<T>(

@@ -17,6 +17,7 @@ pub struct DamagedTables(Arc<Mutex<Damage>>);
 #[derive(Debug, Default)]
 struct Damage {
     raised: BTreeSet<usize>,
+    /// Tables that could not be remade.
     failed: BTreeSet<usize>,
     /// The journal has to be reapplied.
     relearn: bool,

@@ -1,12 +1,17 @@
 //! What the derived tables have in common.
 
 use std::hash::{DefaultHasher, Hash, Hasher as _};
+use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, ffi};
 
 use super::schema::is_there;
 use crate::store::sqlite::connection::query_one;
 use crate::store::{Error, Result};
+
+/// Rows, and the time, between two reports of progress.
+pub(super) const REPORT_ROWS: u64 = 1000;
+pub(super) const REPORT_INTERVAL: Duration = Duration::from_secs(3);
 
 /// Called with the number of rows read since the last call.
 pub(crate) type Tell<'t> = &'t mut dyn FnMut(u64) -> Result<()>;

@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use super::kind::Tell;
+use super::kind::{REPORT_ROWS, Tell};
 use super::schema::{create_missing, is_there};
 use super::{identifiers, orders};
 use crate::format::record::decode;
@@ -15,8 +15,6 @@ const EMPTY: &str = "SELECT NOT EXISTS (SELECT 1 FROM app_users)
 /// Whether derived rows lead to records that do not exist.
 const LED: &str = "SELECT EXISTS (SELECT 1 FROM seen AS s WHERE NOT EXISTS (SELECT 1 FROM app_users AS a
     WHERE a.rowid = s.user AND a.app = s.app AND a.id = s.id))";
-
-const REPORT_ROWS: u64 = 1000;
 
 /// `rollcall rebuild --verify` compares them with the journal.
 pub(super) fn check(conn: &Connection, tell: Tell<'_>) -> Result<Option<String>> {

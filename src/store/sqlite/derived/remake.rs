@@ -1,15 +1,13 @@
 //! Remakes a derived table, at once or in steps.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rusqlite::Connection;
 
-use super::kind::{Make, Pieces, Remaking, last_user_row, note_progress};
+use super::kind::{Make, Pieces, REPORT_INTERVAL, Remaking, last_user_row, note_progress};
 use super::list::{DERIVED, position_of};
 use super::schema::create_missing;
 use crate::store::sqlite::{Error, Result};
-
-const REPORT_INTERVAL: Duration = Duration::from_secs(3);
 
 /// The table that is being remade, since when, and the last progress report.
 #[derive(Debug, Default)]

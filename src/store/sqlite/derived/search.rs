@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Connection, params};
 
-use super::kind::{Pieces, Sum, Tell, derived_error, probed_rows};
+use super::kind::{Pieces, REPORT_ROWS, Sum, Tell, derived_error, probed_rows};
 use super::schema::recreate;
 use crate::store::sqlite::Result;
 use crate::store::sqlite::connection::{execute, query_one};
@@ -20,7 +20,6 @@ const OPTIONS: [(&str, i64); 2] = [("secure-delete", 1), ("automerge", 8)];
 const PIECE: i64 = 500;
 /// FTS5 truncates longer words.
 const LONGEST_WORD: usize = 32_768;
-const REPORT_ROWS: u64 = 1000;
 
 pub(super) const SEARCH: Pieces = Pieces { column: "searchable", empty, piece };
 
