@@ -9,6 +9,8 @@ use serde_json::json;
 use super::page;
 use super::users::call;
 use crate::crash::traffic::{Rng, webhook};
+use crate::feed::api;
+use crate::operator_commands::run;
 use crate::support::{Connection, Home, Program, SetOnDrop, first_message};
 
 const USERS: u64 = 120;
@@ -187,4 +189,23 @@ fn rows_that_lists_no_longer_need_are_deleted() {
     program.stop();
     home.start().stop();
     assert_eq!(home.rows("seen"), seen, "nothing of what is needed went");
+}
+
+#[test]
+fn the_index_has_the_words_of_a_changed_user_and_no_others() {
+    let home = Home::new();
+    let program = home.start();
+    let put =
+        |body: serde_json::Value| assert_eq!(api(&program, "PUT", "/v1/appusers/ann", &body).status, 200);
+    assert_eq!(program.webhook(first_message("ann", 1_500_000_000.0)).status, 200);
+    put(json!({ "givenName": "Anna", "surname": "Lee", "email": "ann@example.org" }));
+    put(json!({ "surname": "Poe" }));
+    let device = json!({ "device": { "id": "d1", "platform": "android" }, "userId": "ann" });
+    assert_eq!(api(&program, "POST", "/v1/init", &device).status, 200);
+    let found = |word: &str| page(&program.get(&format!("/v1/appusers?q={word}"))).0.len();
+    assert_eq!(["anna", "poe", "lee"].map(found), [1, 1, 0]);
+    put(json!({ "givenName": null, "surname": null, "email": null }));
+    assert_eq!(["anna", "poe", "lee"].map(found), [0; 3]);
+    // Also finds words that no row has any more.
+    run(&home, &program, &["verify"]).well();
 }
