@@ -14,6 +14,7 @@ pub mod http;
 pub mod ingest;
 pub mod log;
 pub mod metrics;
+pub mod operators;
 pub mod rebuild;
 pub mod request_context;
 pub mod schedule;
