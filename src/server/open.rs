@@ -7,13 +7,21 @@ use super::{ServerError, io};
 use crate::config::{Settings, StoreUrl};
 use crate::directory::{DirectoryReader, DirectoryWriter, QuarantineLimits, open_reader};
 use crate::store::readers::{LaneBounds, Readers};
-use crate::store::sqlite::{self, DamagedTables, OpenError, Presence, Sqlite, SqliteReader, StoreOptions};
+use crate::store::sqlite::{
+    self, DamagedTables, OpenError, Presence, READER_CACHE, Sqlite, SqliteReader, StoreOptions,
+};
 
 /// Threads for the change feed: one large page does not block the others.
 const FEED_READERS: usize = 2;
 
 /// Look-ups, and reads of the feed, that may wait.
 const WAITING: usize = 4096;
+
+/// Reads of operators that may wait.
+const CONSOLE_WAITING: usize = 256;
+
+/// Pages that the reader of operators keeps, in KiB: they look at little, and rarely at the same twice.
+const CONSOLE_CACHE: i64 = 4 << 10;
 
 /// Time limit of a probe.
 const PROBED_WITHIN: Duration = Duration::from_secs(2);
@@ -42,20 +50,22 @@ pub(super) fn open(settings: &Settings) -> Result<Opened, ServerError> {
     let limits = QuarantineLimits { bodies, bytes: settings.ingest.quarantine_bytes };
     let directory = DirectoryWriter::open(Box::new(store), limits)?;
     let (reads, answer_within) = (&settings.reads, settings.ingest.answer_within);
+    let reader = |cache: i64| {
+        let reader = SqliteReader::open_with_cache(path, cache)?.doubting(damaged_tables.clone());
+        Ok(DirectoryReader::new(reader))
+    };
     let lane = |readers: usize, waiting: usize, within: Duration| {
-        let readers: Result<Vec<_>, OpenError> = (0..readers)
-            .map(|_| {
-                let reader = SqliteReader::open(path)?.doubting(damaged_tables.clone());
-                Ok(DirectoryReader::new(reader))
-            })
-            .collect();
+        let readers: Result<Vec<_>, OpenError> = (0..readers).map(|_| reader(READER_CACHE)).collect();
         readers.map(|readers| (readers, LaneBounds { waiting, within }))
     };
+    // One thread, however many operators look.
+    let console = LaneBounds { waiting: CONSOLE_WAITING, within: reads.long_within };
     let readers = Readers::start([
         lane(1, WAITING, PROBED_WITHIN)?,
         lane(reads.look_up_readers, WAITING, answer_within)?,
         lane(FEED_READERS, WAITING, answer_within)?,
         lane(reads.long_readers, reads.long_waiting, reads.long_within)?,
+        (vec![reader(CONSOLE_CACHE)?], console),
     ]);
     let readers = readers.map_err(io("reader threads"))?;
     Ok(Opened { directory, readers, presence, damaged_tables })

@@ -36,11 +36,19 @@ pub enum ReadClass {
     Feed,
     /// A read of many rows.
     Long,
+    /// A read for an operator, of one row or of many.
+    Console,
 }
 
 impl ReadClass {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Probe, Self::LookUp, Self::Feed, Self::Long];
+    pub const ALL: [Self; 5] = [Self::Probe, Self::LookUp, Self::Feed, Self::Long, Self::Console];
+
+    /// Whether a read of this class may take long: then its threads run at a lower priority, and it has a snapshot of
+    /// its own.
+    fn is_of_many_rows(self) -> bool {
+        matches!(self, Self::Long | Self::Console)
+    }
 
     /// Its name in the metrics and in the documentation.
     pub fn name(self) -> &'static str {
@@ -49,6 +57,7 @@ impl ReadClass {
             Self::LookUp => "look_up",
             Self::Feed => "feed",
             Self::Long => "long",
+            Self::Console => "console",
         }
     }
 }
@@ -162,11 +171,11 @@ impl<R: LaneReader> Lane<R> {
         for mut reader in readers {
             let waiting = waiting.clone();
             let run = move || {
-                if class == ReadClass::Long {
+                if class.is_of_many_rows() {
                     give_way();
                 }
                 while let Ok(first) = waiting.recv_blocking() {
-                    if class == ReadClass::Long {
+                    if class.is_of_many_rows() {
                         // A snapshot for each read, so that none is held for long.
                         run(&mut reader, first);
                         continue;
@@ -197,7 +206,7 @@ fn run<R: LaneReader>(reader: &mut R, task: ReadStep<R>) {
 }
 
 /// The threads of all lanes, each with a connection of its own. Clones share them.
-pub struct Readers<R>(Arc<[Arc<Lane<R>>; 4]>);
+pub struct Readers<R>(Arc<[Arc<Lane<R>>; 5]>);
 
 impl<R> Clone for Readers<R> {
     fn clone(&self) -> Self {
@@ -208,14 +217,15 @@ impl<R> Clone for Readers<R> {
 impl<R: LaneReader> Readers<R> {
     /// Starts a thread for each reader, of the lanes in the order of [`ReadClass::ALL`]. They end with the last
     /// clone.
-    pub fn start(lanes: [(Vec<R>, LaneBounds); 4]) -> std::io::Result<Self> {
-        let [probe, look_up, feed, long] = lanes;
+    pub fn start(lanes: [(Vec<R>, LaneBounds); 5]) -> std::io::Result<Self> {
+        let [probe, look_up, feed, long, console] = lanes;
         let lane = |class, (readers, bounds)| Lane::start(class, readers, bounds);
         Ok(Self(Arc::new([
             lane(ReadClass::Probe, probe)?,
             lane(ReadClass::LookUp, look_up)?,
             lane(ReadClass::Feed, feed)?,
             lane(ReadClass::Long, long)?,
+            lane(ReadClass::Console, console)?,
         ])))
     }
 
@@ -249,7 +259,7 @@ impl<R: LaneReader> Readers<R> {
     }
 
     /// The load of each lane.
-    pub fn loads(&self) -> [LaneLoad; 4] {
+    pub fn loads(&self) -> [LaneLoad; 5] {
         ReadClass::ALL.map(|class| {
             let load = *self.0[class as usize].load();
             LaneLoad { waiting: load.waiting.saturating_sub(load.running), ..load }

@@ -53,7 +53,7 @@ pub use files::output::{Output, OutputError, OutputKind, check_folder, make_fold
 pub use files::partial_file::{PartialFile, free_bytes};
 pub use files::presence::Presence;
 pub use health::{Health, health, sqlite_version};
-pub use reader::{SqliteReader, refuse_newer_schema};
+pub use reader::{READER_CACHE, SqliteReader, refuse_newer_schema};
 pub use restore::{Restored, file_timestamp, restore};
 pub use snapshot_conn::{FileTask, TaskStage};
 use transaction::{SqliteTransaction, State, WriteTransaction};

@@ -23,7 +23,7 @@ fn readers(waiting: usize, within: Duration) -> Readers<Counting> {
         let stop = StopSignal::at(Instant::now());
         (vec![Counting { reads: 0, stop }], LaneBounds { waiting, within })
     };
-    Readers::start([lane(), lane(), lane(), lane()]).unwrap()
+    Readers::start([lane(), lane(), lane(), lane(), lane()]).unwrap()
 }
 
 const LONG: Duration = Duration::from_secs(60);

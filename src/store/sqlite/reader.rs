@@ -13,7 +13,7 @@ use crate::store::rows::Rows;
 
 /// Pages that a reader keeps, in KiB: the upper pages of the trees of a million app users, and as many again
 /// that only pass through.
-const CACHE_KIB: i64 = 32 << 10;
+pub const READER_CACHE: i64 = 32 << 10;
 
 /// Steps of a statement between two checks of the stop signal: some tens of µs.
 const STEPS: i32 = 4000;
@@ -35,7 +35,15 @@ impl SqliteReader {
     /// # Errors
     /// Its schema is newer or older than the one of this program, it is none of ours, or it cannot be read.
     pub fn open(path: &Path) -> std::result::Result<Self, OpenError> {
-        let conn = connect_reader(path, CACHE_KIB).map_err(OpenError::sql(path))?;
+        Self::open_with_cache(path, READER_CACHE)
+    }
+
+    /// The same with a cache of so many KiB.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_with_cache(path: &Path, cache: i64) -> std::result::Result<Self, OpenError> {
+        let conn = connect_reader(path, cache).map_err(OpenError::sql(path))?;
         let (found, known) = (schema::read_schema_version(&conn, path)?, schema::newest_schema());
         match found {
             0 => Err(OpenError::Foreign(path.to_owned())),

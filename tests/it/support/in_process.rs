@@ -101,7 +101,7 @@ async fn run(
     let worker = thread::spawn(move || run_worker(directory, options, counted, &jobs));
     let bounds = LaneBounds { waiting: WAITING, within: settings.reads.long_within };
     let lane = || ((0..2).map(|_| DirectoryReader::new(memory.reader())).collect(), bounds);
-    let readers = Readers::start([lane(), lane(), lane(), lane()]).unwrap();
+    let readers = Readers::start([lane(), lane(), lane(), lane(), lane()]).unwrap();
     // The service watches the files of a database, so there has to be one.
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("watched.db");
