@@ -236,7 +236,7 @@ function callView({ address, method, call, item, also }) {
   // Drawn when it is opened: most are never looked at.
   box.addEventListener("toggle", () => {
     if (!box.open || box.children.length > 1) return;
-    const elsewhere = item.servers?.[0];
+    const elsewhere = item.servers?.some((one) => one.url === "/") ? undefined : item.servers?.[0];
     box.append(el("div", { class: "inside" },
       paragraphs(call.description),
       also.length > 0 && el("p", { class: "also" }, "The same at ", also.map((other, n) => [n ? ", " : "", el("code", {}, other)])),

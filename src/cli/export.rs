@@ -18,9 +18,9 @@ use crate::config::{Settings, StoreUrl};
 use crate::directory::DirectoryReader;
 use crate::directory::export::UserExport;
 use crate::directory::list_page::{ListCursor, ListResult, ScanLimits};
-use crate::domain::AppId;
 use crate::domain::brand::Name;
 use crate::domain::list::Query;
+use crate::domain::{AppId, Visibility};
 use crate::http::parse_filter;
 use crate::smooch::{csv, export};
 use crate::store::readers::LaneReader as _;
@@ -217,7 +217,9 @@ fn filtered(
 
 fn text(format: Format, app: &AppId, kept: &[UserExport]) -> Vec<u8> {
     match format {
-        Format::Csv => csv::write_rows(kept.iter().filter_map(|kept| kept.user.as_ref())),
+        Format::Csv => {
+            csv::write_rows(kept.iter().filter_map(|kept| Some(Visibility::Whole.show(kept.user.as_ref()?))))
+        }
         Format::Ndjson => {
             let mut lines = String::new();
             for kept in kept {

@@ -1,11 +1,11 @@
 //! Numbers for the metrics.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::reader::DirectoryReader;
 use crate::domain::AppId;
 use crate::store::rows::FeedRange;
-use crate::store::tables::{ChangeTime, EntrySource, QUARANTINE};
+use crate::store::tables::{ChangeTime, EntrySource, QuarantinedShare};
 use crate::store::{ReadRow as _, Result, Source};
 
 /// Entries at the end of the journal that are searched for webhooks.
@@ -20,18 +20,43 @@ pub struct Census {
     pub quarantined: u64,
     /// Bytes of these bodies.
     pub quarantined_bytes: u64,
-    /// The stored part of each app's feed.
-    pub feeds: Vec<(AppId, FeedRange)>,
+    /// The numbers of each app that was asked for.
+    pub apps: BTreeMap<AppId, AppCensus>,
+}
+
+/// Numbers of rows of one app.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AppCensus {
+    /// App users that lists show.
+    pub users: u64,
+    /// Quarantined bodies.
+    pub quarantined: u64,
+    /// The stored part of the feed.
+    pub feed: FeedRange,
 }
 
 impl DirectoryReader {
     /// Counts the rows, for the metrics.
     pub fn take_census(&self, apps: &[AppId]) -> Result<Census> {
         let rows = self.snapshot()?;
-        let (quarantined, quarantined_bytes) = rows.count(&QUARANTINE, Some("body"))?;
-        let users = rows.count_listed(None)?;
-        let feeds = apps.iter().map(|app| Ok((app.clone(), FeedRange::read(&*rows, app)?)));
-        Ok(Census { users, quarantined, quarantined_bytes, feeds: feeds.collect::<Result<_>>()? })
+        let (mut held, mut quarantined_bytes) = (BTreeMap::<AppId, u64>::new(), 0);
+        for body in QuarantinedShare::select().read(&*rows)? {
+            quarantined_bytes += body.bytes;
+            *held.entry(body.app).or_default() += 1;
+        }
+        let mut users = 0;
+        let mut counted = BTreeMap::new();
+        let of_database = self.list_apps()?;
+        for app in of_database.iter().chain(apps).collect::<BTreeSet<_>>() {
+            let listed = rows.count_listed(Some(app))?;
+            users += listed;
+            if apps.contains(app) {
+                let quarantined = held.get(app).copied().unwrap_or(0);
+                let feed = FeedRange::read(&*rows, app)?;
+                counted.insert(app.clone(), AppCensus { users: listed, quarantined, feed });
+            }
+        }
+        Ok(Census { users, quarantined: held.values().sum(), quarantined_bytes, apps: counted })
     }
 
     /// The time of the last webhook of each app among the recent entries, else that of its last change, in ms since

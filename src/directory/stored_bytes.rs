@@ -223,6 +223,7 @@ fn stored_bytes_are_written_as_before() {
         path: Some("/v1/init".to_owned()),
         key: Some("k".to_owned()),
         scope: "app".to_owned(),
+        operator: None,
         user_id: Some("u".to_owned()),
         body: Some("{}".to_owned()),
         erased: true,

@@ -17,8 +17,11 @@ pub struct CallMade {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
     /// The scope of the credential: `app`, `appUser` and `account` are those of a JWT or key, `appToken` is an app
-    /// token, `admin` is the admin listener.
+    /// token, `operator` is an operator, `admin` is an import on the admin listener.
     pub scope: String,
+    /// The name of the operator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<String>,
     /// The `userId` in a JWT of scope `appUser`.
     #[serde(default, rename = "userId", skip_serializing_if = "Option::is_none")]
     pub user_id: Option<String>,
@@ -80,6 +83,7 @@ mod tests {
             path: Some("/v1/appusers/a".to_owned()),
             key: Some("k".to_owned()),
             scope: "app".to_owned(),
+            operator: None,
             user_id: None,
             body: None,
             erased: false,

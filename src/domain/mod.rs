@@ -25,6 +25,7 @@ mod snapshot_facts;
 pub mod timestamp;
 mod value;
 mod view;
+mod visibility;
 mod working_set;
 
 pub use app_version::AppVersion;
@@ -44,6 +45,7 @@ pub use search_terms::{ClientTraits, SEARCHED_WORDS, SearchTerms, SortKeys, boun
 pub use snapshot_facts::snapshot_facts;
 pub use value::{JsonText, Register, SmoochValue, json_text};
 pub use view::{Change, ChangeKind, View, brands_of};
+pub use visibility::{ShownUser, Visibility};
 pub use working_set::{LoadedRecord, Pointer, RecordKey, TooLarge, WorkingSet};
 
 /// The version of the rules that turn a journalled event into the directory: parsing of bodies, and application of

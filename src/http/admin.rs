@@ -94,13 +94,13 @@ pub(super) async fn metrics(shared: State) -> Response {
     ] {
         gauge.set(level as i64);
     }
-    let census = shared.metric_counts.last(&shared.readers).await;
+    let census = shared.metric_counts.last(&shared.readers).await.map(|counted| counted.census);
     if let Some(census) = &census {
         metrics.set_counts(census.users, census.quarantined, census.quarantined_bytes);
     }
     for AppStatus { app, last, silent } in shared.app_activity.statuses() {
-        let mut feeds = census.iter().flat_map(|census| &census.feeds);
-        let feed = feeds.find(|(of, _)| *of == app).map(|(_, range)| (range.oldest, range.last));
+        let counted = census.as_ref().and_then(|census| census.apps.get(&app));
+        let feed = counted.map(|counted| (counted.feed.oldest, counted.feed.last));
         metrics.set_app(app.as_str(), last, silent, feed);
     }
     reads::set_levels(&shared.readers, metrics);

@@ -23,8 +23,9 @@ use crate::clock::now_ms;
 use crate::directory::DirectoryReader;
 use crate::domain::command::{Action, Authority, Command, CommandOutcome, Name, Refusal};
 use crate::domain::decide::{Access, check_access, refuse_missing};
-use crate::domain::{AppId, CallMade, View, timestamp};
+use crate::domain::{AppId, CallMade, ShownUser, SmoochId, timestamp};
 use crate::ingest::job::{CommandJob, CommandResult, IdempotencyKey};
+use crate::operators::Operator;
 use crate::smooch::json::{Json, is_blank};
 use crate::smooch::rest::InvalidInput;
 
@@ -56,7 +57,11 @@ impl FromRequest<Arc<HttpState>> for ApiRequest {
         let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |uri| &uri.0).clone();
         let written = parts.extensions.get::<OriginalAddress>().map_or(&uri, |written| &written.0).clone();
         let (path, received) = (PathNames::of(uri.path()), now_ms());
-        let caller = shared.apps.authorise(&parts.headers, path.app.as_deref(), received / 1000)?;
+        let app = path.app.as_deref();
+        let caller = match parts.extensions.get::<Arc<Operator>>() {
+            Some(operator) => shared.apps.of_operator(operator, app)?,
+            None => shared.apps.authorise(&parts.headers, app, received / 1000)?,
+        };
         if uri.path().starts_with("/v2/") {
             // App tokens and JWTs of an app user belong to v1.
             caller.must_be_app()?;
@@ -95,8 +100,30 @@ impl FromRequest<Arc<HttpState>> for ApiRequest {
 
 impl ApiRequest {
     /// The app user named by the path, in the brand named by the query.
-    pub(super) fn user(&self) -> Result<Name, ApiError> {
-        Ok(Name::from(id_in_path(&self.path.user)?).in_brand(self.brand()?.as_deref()))
+    pub(super) async fn user(&self) -> Result<Name, ApiError> {
+        let name = Name::from(id_in_path(&self.path.user)?).in_brand(self.brand()?.as_deref());
+        self.name(name).await
+    }
+
+    /// A name that the caller may use: whoever sees no `userId`s cannot ask by one either, and learns of none.
+    pub(super) async fn name(&self, name: Name) -> Result<Name, ApiError> {
+        if self.caller.visibility.is_masked() {
+            if name.brand.is_some() {
+                // A brand is for `userId`s.
+                self.caller.must_see_people(|| "A name with brandId".to_owned())?;
+            }
+            let (app, id) = (self.caller.app.clone(), SmoochId::from(&*name.text));
+            let find =
+                move |reader: &mut DirectoryReader| reader.find_connected(&app, std::slice::from_ref(&id));
+            let known = reads::APP_USER.run(&self.shared.readers, find).await?;
+            if !known.contains_key(&SmoochId::from(&*name.text)) {
+                return Err(ApiError::not_found(
+                    "There is no app user with this _id; a userId needs personal_data = true, which this operator does \
+                     not have",
+                ));
+            }
+        }
+        Ok(name)
     }
 
     /// The brand in which a `userId` is resolved, if the query names one.
@@ -114,8 +141,18 @@ impl ApiRequest {
         id_in_path(&self.path.part)
     }
 
-    /// Parses the body as an object; an empty body is an empty object.
+    /// Parses the body, which may have private values: 403 if the caller sees none.
     pub(super) fn read<T>(
+        &self,
+        read: impl FnOnce(&Json<'_>) -> Result<T, InvalidInput>,
+    ) -> Result<T, ApiError> {
+        self.caller.must_see_people(|| "A call with values of people".to_owned())?;
+        self.read_names(read)
+    }
+
+    /// Parses the body as an object that has only names of app users; an empty body is an empty object. The names are
+    /// for [`Self::name`].
+    pub(super) fn read_names<T>(
         &self,
         read: impl FnOnce(&Json<'_>) -> Result<T, InvalidInput>,
     ) -> Result<T, ApiError> {
@@ -163,6 +200,7 @@ impl ApiRequest {
             path: Some(self.written.to_string()),
             key: self.caller.key.clone(),
             scope: self.caller.scope.to_owned(),
+            operator: self.caller.operator.clone(),
             user_id: user_id.and_then(|text| serde_json::from_str(text).ok()),
             body: body.map(|body| String::from_utf8_lossy(body).into_owned()),
             erased: false,
@@ -170,8 +208,9 @@ impl ApiRequest {
     }
 
     /// Sends a command whose answer shows an app user.
-    pub(super) async fn change(&self, action: Action) -> Result<View, ApiError> {
-        self.ask(action).await?.user.ok_or_else(no_user)
+    pub(super) async fn change(&self, action: Action) -> Result<ShownUser<'static>, ApiError> {
+        let changed = self.ask(action).await?.user.ok_or_else(no_user)?;
+        Ok(self.caller.visibility.show_owned(changed))
     }
 
     /// The tags of `If-Match`: the change requires one of them. `*` matches any state; a weak tag matches
@@ -181,6 +220,10 @@ impl ApiRequest {
             return Ok(None);
         }
         let tags = tags(&self.headers, header::IF_MATCH)?.filter(|tags| !tags.contains(&"*"));
+        if tags.is_some() {
+            // The tag of a masked answer is that of what it shows, and a command compares everything.
+            self.caller.must_see_people(|| "If-Match".to_owned())?;
+        }
         Ok(tags.map(|tags| tags.iter().map(|tag| tag.trim_matches('"').to_owned()).collect()))
     }
 
@@ -201,9 +244,11 @@ impl ApiRequest {
     /// The result of `show` for the app user named by the path, if the caller may see it.
     pub(super) async fn look_up<T: Send + 'static>(
         &self,
-        show: impl Fn(&View) -> T + Copy + Send + 'static,
+        show: impl Fn(&ShownUser<'_>) -> T + Copy + Send + 'static,
     ) -> Result<T, ApiError> {
-        let (app, name, authority) = (self.caller.app.clone(), self.user()?, self.caller.authority.clone());
+        let (app, name, authority) =
+            (self.caller.app.clone(), self.user().await?, self.caller.authority.clone());
+        let visibility = self.caller.visibility;
         let found = reads::APP_USER.run(&self.shared.readers, move |reader| {
             let Some(view) = reader.find_by_name(&app, &name)? else {
                 return Ok(Err(refuse_missing(&authority, &name)));
@@ -212,7 +257,7 @@ impl ApiRequest {
                 Err(refused) => Err(refused),
                 Ok(_) if is_shared_user_id(&authority, reader, &app)? => Err(Refusal::SeveralUsers),
                 Ok(Access::FirstJwt) => Ok(Err(view.id)),
-                Ok(Access::Granted) => Ok(Ok(show(&view))),
+                Ok(Access::Granted) => Ok(Ok(show(&visibility.show(&view)))),
             })
         });
         match found.await? {
@@ -254,7 +299,7 @@ pub(super) struct UserRepresentation {
 
 impl UserRepresentation {
     /// `text` is the whole answer.
-    pub(super) fn new(view: &View, text: String) -> Self {
+    pub(super) fn new(view: &ShownUser<'_>, text: String) -> Self {
         Self { tag: view.tag(), text }
     }
 }

@@ -14,8 +14,8 @@ use super::error::ApiError;
 use super::list_request::FitCount;
 use super::page_links::PageLinks;
 use super::{erasure, export, history, list_request, reads};
-use crate::domain::View;
 use crate::domain::command::Action;
+use crate::domain::{ShownUser, View};
 use crate::smooch::{rest, v1};
 
 #[derive(Serialize)]
@@ -30,7 +30,7 @@ struct AppUsersAnswer<'a> {
     links: &'a PageLinks,
 }
 
-fn one(view: &View) -> UserRepresentation {
+fn one(view: &ShownUser<'_>) -> UserRepresentation {
     UserRepresentation::new(view, member("appUser", raw(v1::app_user(view))))
 }
 
@@ -56,7 +56,7 @@ pub(super) async fn get(request: ApiRequest) -> Result<Response, ApiError> {
 
 /// PUT `…/appusers/{id}`: changes the given members; null clears one, the others stay.
 pub(super) async fn update(request: ApiRequest) -> Result<Response, ApiError> {
-    let (user, fields) = (request.user()?, request.read(rest::v1::update)?);
+    let (user, fields) = (request.user().await?, request.read(rest::v1::update)?);
     let view = request.change(Action::Update { user, fields, repeated: Vec::new() }).await?;
     Ok(request.show(StatusCode::OK, one(&view)))
 }
@@ -68,14 +68,14 @@ pub(super) async fn delete(request: ApiRequest) -> Result<Response, ApiError> {
     if let erasure::DeleteMode::Erasure { only } = erasure::DeleteMode::read(&request.query)? {
         return erasure::erase(&request, only).await;
     }
-    request.ask(Action::Delete { user: request.user()? }).await?;
+    request.ask(Action::Delete { user: request.user().await? }).await?;
     Ok(json(StatusCode::OK, EMPTY))
 }
 
 /// DELETE `…/appusers/{id}/profile`: clears name, e-mail, properties and the data of the clients.
 pub(super) async fn delete_profile(request: ApiRequest) -> Result<Response, ApiError> {
     request.caller.must_be_app()?;
-    let view = request.change(Action::DeleteProfile { user: request.user()? }).await?;
+    let view = request.change(Action::DeleteProfile { user: request.user().await? }).await?;
     Ok(request.show(StatusCode::OK, one(&view)))
 }
 
@@ -86,7 +86,7 @@ pub(super) async fn channels(request: ApiRequest) -> Result<Response, ApiError> 
 
 /// POST `…/appusers/{id}/events`: stores an event in the app user's history. 201.
 pub(super) async fn track(request: ApiRequest) -> Result<Response, ApiError> {
-    let (user, (name, fields)) = (request.user()?, request.read(rest::v1::track)?);
+    let (user, (name, fields)) = (request.user().await?, request.read(rest::v1::track)?);
     request.ask(Action::Track { user, name, fields }).await?;
     Ok(json(StatusCode::CREATED, member("conversationUpdated", false)))
 }
@@ -94,9 +94,10 @@ pub(super) async fn track(request: ApiRequest) -> Result<Response, ApiError> {
 /// POST `…/appusers/merge`: merges `discarded` into `surviving`.
 pub(super) async fn merge(request: ApiRequest) -> Result<Response, ApiError> {
     request.caller.must_be_app()?;
-    let (surviving, discarded) = request.read(rest::v1::merge)?;
+    let (surviving, discarded) = request.read_names(rest::v1::merge)?;
     let brand = request.brand()?;
-    let [surviving, discarded] = [surviving, discarded].map(|user| user.or_in_brand(brand.as_deref()));
+    let surviving = request.name(surviving.or_in_brand(brand.as_deref())).await?;
+    let discarded = request.name(discarded.or_in_brand(brand.as_deref())).await?;
     request.ask(Action::Merge { surviving, discarded }).await?;
     Ok(json(StatusCode::OK, EMPTY))
 }
@@ -104,9 +105,11 @@ pub(super) async fn merge(request: ApiRequest) -> Result<Response, ApiError> {
 /// POST `…/appusers/{id}/unmerge`: separates `discarded` again. Shows both.
 pub(super) async fn unmerge(request: ApiRequest) -> Result<Response, ApiError> {
     request.caller.must_be_app()?;
-    let (surviving, discarded) = (request.user()?, request.read(rest::v1::unmerge)?);
+    let (surviving, discarded) = (request.user().await?, request.read_names(rest::v1::unmerge)?);
     let done = request.ask(Action::Unmerge { surviving, discarded }).await?;
-    let shown = |view: Option<View>| raw(view.as_ref().map_or_else(|| EMPTY.to_owned(), v1::app_user));
+    let visibility = request.caller.visibility;
+    let text = |view: View| v1::app_user(&visibility.show_owned(view));
+    let shown = |view: Option<View>| raw(view.map_or_else(|| EMPTY.to_owned(), text));
     let both = BTreeMap::from([("appUser", shown(done.user)), ("discarded", shown(done.other))]);
     Ok(answer(StatusCode::OK, &both))
 }
@@ -120,7 +123,7 @@ pub(super) async fn list(request: ApiRequest) -> Result<Response, ApiError> {
         return export::open(request, form).await;
     }
     let asked = list_request::ListRequest::read(&request.query, list_request::MOST_IN_V1)?;
-    let show = |users: &[View]| raw_array(users.iter().map(v1::app_user));
+    let show = |users: &[ShownUser<'_>]| raw_array(users.iter().map(v1::app_user));
     let page = asked.page(&request, &reads::PAGE, show).await?;
     let count = asked.count(&request).await?;
     let after = page.next.as_ref().map(|next| list_request::cursor(&asked.query, next));

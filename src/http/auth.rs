@@ -12,7 +12,8 @@ use super::error::ApiError;
 use super::jwt::{self, Scope};
 use crate::config::{self, AppSettings, Secret};
 use crate::domain::command::Authority;
-use crate::domain::{AppId, json_text};
+use crate::domain::{AppId, Visibility, json_text};
+use crate::operators::Operator;
 
 /// The credentials of all apps, and the keys of the account.
 pub(super) struct Apps {
@@ -37,8 +38,12 @@ pub(super) struct Caller {
     pub(super) credential: String,
     /// The id of the key; none for an app token.
     pub(super) key: Option<String>,
-    /// The scope of the credential, or `appToken`.
+    /// The scope of the credential, or `appToken`, or `operator`.
     pub(super) scope: &'static str,
+    /// The name of the operator, on the admin listener.
+    pub(super) operator: Option<String>,
+    /// What its answers may show.
+    pub(super) visibility: Visibility,
 }
 
 impl Caller {
@@ -52,6 +57,17 @@ impl Caller {
             Authority::Token => Err(ApiError::unauthorized(
                 "This call needs more than an app token, such as a JWT of scope app",
             )),
+        }
+    }
+
+    /// Refuses callers whose answers leave private values out. `what` is what they would do with such values.
+    pub(super) fn must_see_people(&self, what: impl FnOnce() -> String) -> Result<(), ApiError> {
+        match self.visibility {
+            Visibility::Whole => Ok(()),
+            Visibility::Masked => {
+                let why = format!("{} needs personal_data = true, which this operator does not have", what());
+                Err(ApiError::new(StatusCode::FORBIDDEN, "forbidden", why))
+            }
         }
     }
 }
@@ -94,6 +110,23 @@ impl Apps {
         }
     }
 
+    /// The caller of a request to the admin listener: the app in the path, by an operator. 404 for an app that the
+    /// operator does not see, whether it exists or not.
+    pub(super) fn of_operator(&self, operator: &Operator, path: Option<&str>) -> Result<Caller, ApiError> {
+        let app = path.and_then(|path| self.apps.get(&AppId::from(path)));
+        let app = app.filter(|app| operator.sees(app));
+        let app = app.ok_or_else(|| ApiError::not_found("There is no such app, or not for this operator"))?;
+        Ok(Caller {
+            app: app.clone(),
+            authority: Authority::App,
+            credential: format!("operator {}", operator.name),
+            key: None,
+            scope: "operator",
+            operator: Some(operator.name.clone()),
+            visibility: if operator.personal_data { Visibility::Whole } else { Visibility::Masked },
+        })
+    }
+
     /// The app that a credential reaches: `of` is its own, `path` the one that the path names.
     fn app(&self, of: Option<&AppId>, path: Option<&str>) -> Result<AppId, ApiError> {
         let other = || ApiError {
@@ -122,6 +155,8 @@ impl Apps {
             credential,
             key: None,
             scope: "appToken",
+            operator: None,
+            visibility: Visibility::Whole,
         })
     }
 
@@ -154,7 +189,15 @@ impl Apps {
                 return Err(ApiError::forbidden("Invalid scope: an account's key claims scope account"));
             }
         };
-        Ok(Caller { app: self.app(key.app.as_ref(), path)?, authority, credential, key: shown, scope })
+        Ok(Caller {
+            app: self.app(key.app.as_ref(), path)?,
+            authority,
+            credential,
+            key: shown,
+            scope,
+            operator: None,
+            visibility: Visibility::Whole,
+        })
     }
 
     fn basic(&self, credential: &str, path: Option<&str>) -> Result<Caller, ApiError> {
@@ -173,6 +216,8 @@ impl Apps {
             credential: key_id.to_owned(),
             key: Some(key_id.to_owned()),
             scope: scope.name(),
+            operator: None,
+            visibility: Visibility::Whole,
         })
     }
 }

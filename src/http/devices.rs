@@ -42,7 +42,7 @@ pub(super) async fn init(request: ApiRequest) -> Result<Response, ApiError> {
 
 /// PUT `…/devices/{id}`: changes the given members, also within `info`; the others stay.
 pub(super) async fn update(request: ApiRequest) -> Result<Response, ApiError> {
-    let (user, id) = (request.user()?, request.part()?);
+    let (user, id) = (request.user().await?, request.part()?);
     let device = request.read(|json| rest::v1::device(json, id))?;
     let view = request.change(Action::UpdateDevice { user, device }).await?;
     let text = rest::v1::device_text(&view, id).ok_or_else(no_user)?;

@@ -50,7 +50,7 @@ impl DeleteMode {
 /// erasure is complete; 202 with the counts so far if it takes longer: repeat the call for the rest.
 pub(super) async fn erase(request: &ApiRequest, only: bool) -> Result<Response, ApiError> {
     request.caller.must_be_app()?;
-    let user = request.user()?;
+    let user = request.user().await?;
     let id = resolve_receipt_id(request, &user, only).await?;
     request.ask(Action::Erase { user, only }).await?;
     let until = Instant::now() + WAIT;

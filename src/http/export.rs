@@ -20,7 +20,7 @@ use super::error::ApiError;
 use super::list_request::{CountMode, ListRequest, MOST_IN_V1, PageStart};
 use super::{parameters, reads};
 use crate::domain::list::Query;
-use crate::domain::{AppId, View};
+use crate::domain::{AppId, ShownUser};
 use crate::smooch::{csv, v1};
 
 const PAGE: usize = 100;
@@ -44,10 +44,10 @@ impl ExportFormat {
         format!("attachment; filename=\"appusers-{app}.{ending}\"")
     }
 
-    fn text(self, users: &[View]) -> Vec<u8> {
+    fn text(self, users: &[ShownUser<'_>]) -> Vec<u8> {
         match self {
             Self::Ndjson => users.iter().flat_map(|user| (v1::line(user) + "\n").into_bytes()).collect(),
-            Self::Csv => csv::write_rows(users),
+            Self::Csv => csv::write_rows(users.iter().cloned()),
         }
     }
 }
@@ -56,6 +56,7 @@ impl ExportFormat {
 /// before the first page has a status; after it, the body is cut off and never ends as if it were
 /// complete.
 pub(super) async fn open(request: ApiRequest, form: ExportFormat) -> Result<Response, ApiError> {
+    request.caller.must_see_people(|| "An export".to_owned())?;
     let attachment = form.attachment(&request.caller.app);
     let mut reading = ExportStream::begin(request, form)?;
     // A refusal still has a status here.

@@ -17,8 +17,8 @@ use super::page_links::PageLinks;
 use super::parameters::limit;
 use super::reads;
 use crate::directory::DirectoryReader;
-use crate::domain::AppId;
 use crate::domain::command::Name;
+use crate::domain::{AppId, Visibility};
 use crate::rebuild::history_entry::HistoryEntry;
 use crate::rebuild::history_replay::HistoryReplay;
 use crate::store::{Seq, Source};
@@ -38,9 +38,9 @@ const MOST_PREVIEWS: usize = 100;
 /// journal was trimmed, `oldest` is the first retained entry and `oldestBody` the first one with a body.
 pub(super) async fn list(request: ApiRequest) -> Result<Response, ApiError> {
     request.caller.must_be_app()?;
-    let asked = HistoryRequest::read(&request.query)?;
+    let asked = HistoryRequest::read(&request)?;
     let (app, name, most) =
-        (request.caller.app.clone(), request.user()?, request.shared.settings.limits.history_events);
+        (request.caller.app.clone(), request.user().await?, request.shared.settings.limits.history_events);
     let read = move |reader: &mut DirectoryReader| Ok(page(reader, &app, &name, most, &asked));
     let (answered, after) = reads::HISTORY.run(&request.shared.readers, read).await??;
     let after = after.map(|after| after.to_string());
@@ -93,11 +93,12 @@ fn page(
     for (entry, learned, body) in told.iter().rev() {
         let mut shown = HistoryEntry::of(entry);
         if let Some(learned) = learned {
-            let merges = learned.merges.iter().map(|merge| merge.text(previews.next().as_ref()));
-            shown = shown.with_diff(learned, merges.collect());
+            let merges =
+                learned.merges.iter().map(|merge| merge.text(previews.next().as_ref(), asked.visibility));
+            shown = shown.with_diff(learned, merges.collect(), asked.visibility);
         }
         if let Some(body) = body {
-            shown = shown.with_body(entry, body, asked.bodies);
+            shown = shown.with_body(entry, body, asked.bodies, asked.visibility);
         }
         texts.push(to_json(&shown));
     }
@@ -132,12 +133,14 @@ struct HistoryRequest {
     limit: usize,
     after: Seq,
     bodies: bool,
+    visibility: Visibility,
 }
 
 impl HistoryRequest {
-    fn read(query: &[(String, String)]) -> Result<Self, ApiError> {
-        let mut asked = Self { limit: DEFAULT_LIMIT, after: Seq::MAX, bodies: false };
-        for (key, value) in query {
+    fn read(request: &ApiRequest) -> Result<Self, ApiError> {
+        let visibility = request.caller.visibility;
+        let mut asked = Self { limit: DEFAULT_LIMIT, after: Seq::MAX, bodies: false, visibility };
+        for (key, value) in &request.query {
             match (key.as_str(), value.as_str()) {
                 ("limit", value) => asked.limit = limit("limit", value, MOST)?,
                 ("after", value) => {
@@ -145,7 +148,10 @@ impl HistoryRequest {
                     asked.after =
                         after.ok_or_else(|| ApiError::bad_request("after is not a place in a history"))?;
                 }
-                ("include", "body") => asked.bodies = true,
+                ("include", "body") => {
+                    request.caller.must_see_people(|| "include=body".to_owned())?;
+                    asked.bodies = true;
+                }
                 ("include", _) => return Err(ApiError::bad_request("include may be body")),
                 _ => {}
             }

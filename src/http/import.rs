@@ -115,6 +115,7 @@ async fn import_line(
         path: Some(path.to_owned()),
         key: None,
         scope: "admin".to_owned(),
+        operator: None,
         user_id: None,
         body: Some(String::from_utf8_lossy(line).into_owned()),
         erased: false,

@@ -12,7 +12,7 @@ use super::reads::{self, ReadKind};
 use crate::directory::DirectoryReader;
 use crate::directory::list_page::{ListCursor, ListResult, ScanLimits};
 use crate::domain::list::{Filter, Query, Sort};
-use crate::domain::{AppVersion, View, timestamp};
+use crate::domain::{AppVersion, ShownUser, timestamp};
 
 /// The most rows that one look-up scans; a page with fewer matches than its limit may continue from
 /// there.
@@ -136,9 +136,11 @@ impl ListRequest {
         &self,
         request: &ApiRequest,
         kind: &ReadKind,
-        show: impl FnOnce(&[View]) -> T + Send + 'static,
+        show: impl FnOnce(&[ShownUser<'_>]) -> T + Send + 'static,
     ) -> Result<ShownPage<T>, ApiError> {
+        self.check_conditions(request)?;
         let (mut query, app) = (self.query.clone(), request.caller.app.clone());
+        let visibility = request.caller.visibility;
         let bounds = ScanLimits { limit: self.limit, looks: MOST_ROWS_SCANNED };
         let backwards = matches!(self.from, PageStart::Before(_));
         let from = match &self.from {
@@ -154,7 +156,8 @@ impl ListRequest {
             if backwards {
                 page.users.reverse();
             }
-            Ok(Some(ShownPage { users: show(&page.users), ends: page.ends, next: page.next }))
+            let users: Vec<_> = page.users.iter().map(|user| visibility.show(user)).collect();
+            Ok(Some(ShownPage { users: show(&users), ends: page.ends, next: page.next }))
         };
         let page = kind.run(&request.shared.readers, read).await?;
         request.shared.presence.mark_told();
@@ -166,6 +169,12 @@ impl ListRequest {
         })
     }
 
+    /// Refuses conditions on values that the caller does not see: their matches would tell the values.
+    fn check_conditions(&self, request: &ApiRequest) -> Result<(), ApiError> {
+        let private = self.query.filter.private_parameter();
+        private.map_or(Ok(()), |name| request.caller.must_see_people(|| format!("A list by {name}")))
+    }
+
     /// The number of matches, if requested: counted in pieces, so that other reads get their turn.
     pub(super) async fn count(&self, request: &ApiRequest) -> Result<Option<FitCount>, ApiError> {
         let (most, pieces) = match self.count {
@@ -173,6 +182,7 @@ impl ListRequest {
             CountMode::UpTo(most) => (most, COUNT_PIECES),
             CountMode::Exact => (u64::MAX, usize::MAX),
         };
+        self.check_conditions(request)?;
         let read = reads::COUNT.begin(&request.shared.readers)?;
         let (mut fit, mut after) = (0, None);
         for _ in 0..pieces {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use super::reads;
+use crate::clock::now_ms;
 use crate::directory::DirectoryReader;
 use crate::directory::census::Census;
 use crate::domain::AppId;
@@ -18,10 +19,17 @@ const PAUSE_FACTOR: u32 = 19;
 /// The time that a scrape waits for the count; after it, the last count is returned.
 const LONGEST_WAIT: Duration = Duration::from_millis(250);
 
+/// A count, and its time in ms since 1970.
+#[derive(Clone)]
+pub(super) struct CountedAt {
+    pub(super) census: Census,
+    pub(super) time: i64,
+}
+
 pub(super) struct MetricCounts {
     apps: Vec<AppId>,
     next: Arc<tokio::sync::Mutex<Option<Instant>>>,
-    last: Arc<Mutex<Option<Census>>>,
+    last: Arc<Mutex<Option<CountedAt>>>,
 }
 
 impl MetricCounts {
@@ -34,7 +42,7 @@ impl MetricCounts {
     }
 
     /// The last count: a current one unless counting takes long. None before the first.
-    pub(super) async fn last(&self, readers: &Readers<DirectoryReader>) -> Option<Census> {
+    pub(super) async fn last(&self, readers: &Readers<DirectoryReader>) -> Option<CountedAt> {
         if let Ok(mut next) = self.next.clone().try_lock_owned()
             && next.is_none_or(|next| next <= Instant::now())
         {
@@ -47,7 +55,8 @@ impl MetricCounts {
                 };
                 match reads::CENSUS.run_beside(&readers, count).await {
                     Ok((census, took)) => {
-                        *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(census);
+                        *last.lock().unwrap_or_else(PoisonError::into_inner) =
+                            Some(CountedAt { census, time: now_ms() });
                         *next = Some(Instant::now() + took * PAUSE_FACTOR);
                     }
                     Err(error) => tracing::debug!("counting for the metrics failed: {}", error.description),

@@ -13,6 +13,40 @@ use super::error::ApiError;
 use super::state::State;
 use super::{body, not_offered};
 use crate::domain::command::Authority;
+use crate::operators::{Operator, Proof, Role};
+
+/// The operator of requests that come without one.
+pub(super) async fn stand_in(mut request: Request, next: Next) -> Response {
+    if request.extensions().get::<Arc<Operator>>().is_none() {
+        let operator = Operator {
+            name: "key file".to_owned(),
+            role: Role::Operator,
+            personal_data: true,
+            apps: None,
+            proof: Proof::KeyFile,
+        };
+        request.extensions_mut().insert(Arc::new(operator));
+    }
+    next.run(request).await
+}
+
+/// Refuses compressed bodies, and calls that Smooch has and the service has not, in requests of operators.
+pub(super) async fn process_operator_request(request: Request, next: Next) -> Response {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let response = match body::refuse_compressed(request.headers()) {
+        Err(refusal) => refusal.into_response(),
+        Ok(()) => next.run(request).await,
+    };
+    name_call_not_offered(response, &method, &path)
+}
+
+fn name_call_not_offered(response: Response, method: &Method, path: &str) -> Response {
+    let is_refused = response.status() == StatusCode::METHOD_NOT_ALLOWED;
+    match not_offered::find(method, path).filter(|_| is_refused) {
+        Some(call) => call.refuse(response),
+        None => response,
+    }
+}
 
 /// Counts a request by its route, never its path, and by status.
 pub(super) async fn process_request(shared: State, mut request: Request, next: Next) -> Response {
@@ -32,11 +66,7 @@ pub(super) async fn process_request(shared: State, mut request: Request, next: N
     if v2 && let Some(refusal) = response.extensions_mut().remove::<ApiError>() {
         response = refusal.in_v2();
     }
-    if response.status() == StatusCode::METHOD_NOT_ALLOWED
-        && let Some(call) = not_offered::find(&method, uri.path())
-    {
-        response = call.refuse(response);
-    }
+    response = name_call_not_offered(response, &method, uri.path());
     if let Some(origin) = origin {
         browser.expose(origin, &mut response);
     }

@@ -9,6 +9,7 @@ mod api_request;
 mod app_users;
 mod auth;
 mod body;
+mod console;
 mod devices;
 mod erasure;
 mod error;

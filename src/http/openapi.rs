@@ -19,13 +19,14 @@ const HEAD: &str = include_str!("../../openapi/head.json");
 const SCHEMAS: [&str; 2] =
     [include_str!("../../openapi/schemas.json"), include_str!("../../openapi/schemas-v2.json")];
 const ANSWERS: &str = include_str!("../../openapi/answers.json");
-const AREAS: [&str; 7] = [
+const AREAS: [&str; 8] = [
     include_str!("../../openapi/webhooks.json"),
     include_str!("../../openapi/app-users.json"),
     include_str!("../../openapi/feed.json"),
     include_str!("../../openapi/users.json"),
     include_str!("../../openapi/admin.json"),
     include_str!("../../openapi/upkeep.json"),
+    include_str!("../../openapi/operator.json"),
     include_str!("../../openapi/about.json"),
 ];
 const CALLS: &str = include_str!("../../openapi/calls.json");
@@ -44,6 +45,10 @@ const SAME_AS: &str = "x-same-as";
 
 /// The member that describes the database reads of a call: the class of readers and the bound.
 const READS: &str = "x-reads";
+
+/// What a call of an operator may also get, by status: an app that they do not see, and a foreign host.
+const OF_OPERATORS: [(&str, &str); 2] =
+    [("404", "#/components/responses/NotFound"), ("421", "#/components/responses/Misdirected")];
 
 /// The page loads nothing from elsewhere and calls this listener only.
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
@@ -126,6 +131,9 @@ struct Area {
     security: Value,
     /// The answers that every call may get, by status.
     answers: Map<String, Value>,
+    /// The bases that the admin listener has too, for operators.
+    #[serde(default)]
+    of_operators: Vec<String>,
     /// The base of each path, and the suffix that makes its operation ids unique.
     bases: BTreeMap<String, String>,
     paths: Map<String, Value>,
@@ -143,12 +151,17 @@ fn assemble() -> serde_json::Result<Value> {
     for text in SCHEMAS {
         schemas.extend(serde_json::from_str::<Map<String, Value>>(text)?);
     }
-    for text in AREAS {
-        let area: Area = serde_json::from_str(text)?;
+    let areas = AREAS.into_iter().map(serde_json::from_str::<Area>).collect::<Result<Vec<_>, _>>()?;
+    let admin: Value = areas.iter().find_map(|area| area.servers.clone()).into();
+    for area in areas {
         for (base, suffix) in &area.bases {
+            let both = json!([document["servers"][0], admin[0]]);
+            let servers = if area.of_operators.contains(base) { Some(&both) } else { area.servers.as_ref() };
             let addresses = area.paths.iter();
             paths.extend(
-                addresses.map(|(path, item)| (format!("{base}{path}"), area.at(base, path, suffix, item))),
+                addresses.map(|(path, item)| {
+                    (format!("{base}{path}"), area.at((base, suffix), path, servers, item))
+                }),
             );
         }
         tags.push(area.tag);
@@ -170,16 +183,17 @@ fn assemble() -> serde_json::Result<Value> {
 
 impl Area {
     /// A path item under a base.
-    fn at(&self, base: &str, path: &str, suffix: &str, item: &Value) -> Value {
+    fn at(&self, (base, suffix): (&str, &str), path: &str, servers: Option<&Value>, item: &Value) -> Value {
         let mut item = item.clone();
         if base.contains("{app}") {
             let mut parameters = vec![json!({ "$ref": "#/components/parameters/app" })];
             parameters.extend(item["parameters"].as_array().into_iter().flatten().cloned());
             item["parameters"] = parameters.into();
         }
-        if let Some(servers) = &self.servers {
+        if let Some(servers) = servers {
             item["servers"] = servers.clone();
         }
+        let of_operators = self.of_operators.iter().any(|one| one == base).then_some(OF_OPERATORS);
         let calls = item.as_object_mut().into_iter().flatten();
         for (method, call) in calls.filter_map(|(method, call)| Some((method, call.as_object_mut()?))) {
             if let Some(reads) = reads::of_call(&format!("{} {path}", method.to_uppercase())) {
@@ -190,6 +204,9 @@ impl Area {
             if let Some(answers) = call.get_mut("responses").and_then(Value::as_object_mut) {
                 for (status, answer) in &self.answers {
                     answers.entry(status).or_insert_with(|| answer.clone());
+                }
+                for (status, answer) in of_operators.into_iter().flatten() {
+                    answers.entry(status).or_insert_with(|| json!({ "$ref": answer }));
                 }
             }
             let name = call["operationId"].as_str().unwrap_or_default().to_owned();

@@ -59,8 +59,8 @@ reads! {
     THEN: Long, "an app user in the past (`asOf`), with the event of each value (`include=provenance`)",
         ["GET /appusers/{id}"],
         "`limits.history_events`";
-    CENSUS: Long, "the counts of the metrics",
-        ["GET /metrics"],
+    CENSUS: Long, "the counts of the metrics and of the apps",
+        ["GET /metrics", "GET /apps"],
         "a twentieth of one processor; the last count if a new one takes longer than 250 ms";
     LAST_WEBHOOKS: Long, "the last webhook of each app, at the start", [], "10,000 entries of the journal";
 }

@@ -12,7 +12,7 @@ use super::error::ApiError;
 use super::host::{self, Hosts};
 use super::state::HttpState;
 use super::{
-    addresses, admin, admin_actions, app_users, devices, feed, history, import, middleware, openapi,
+    addresses, admin, admin_actions, app_users, console, devices, feed, history, import, middleware, openapi,
     parameters, stray_webhooks, users, webhooks,
 };
 use crate::config::ServerSettings;
@@ -21,21 +21,7 @@ use crate::metrics::Metrics;
 /// The public listener: webhooks and REST.
 pub fn public_router(shared: Arc<HttpState>) -> Router {
     let webhooks = || post(webhooks::receive).get(webhooks::probe).fallback(stray_webhooks::refuse_method);
-    let app_users = Router::new()
-        .route("/init", post(devices::init))
-        .route("/changes", get(feed::changes))
-        .route("/appusers", get(app_users::list).post(app_users::create))
-        .route(
-            "/appusers/merge",
-            post(app_users::merge).get(app_users::get).put(app_users::update).delete(app_users::delete),
-        )
-        .route("/appusers/{id}", get(app_users::get).put(app_users::update).delete(app_users::delete))
-        .route("/appusers/{id}/history", get(history::list))
-        .route("/appusers/{id}/unmerge", post(app_users::unmerge))
-        .route("/appusers/{id}/profile", delete(app_users::delete_profile))
-        .route("/appusers/{id}/channels", get(app_users::channels))
-        .route("/appusers/{id}/events", post(app_users::track))
-        .route("/appusers/{id}/devices/{device}", put(devices::update));
+    let app_users = app_user_calls();
     let users = Router::new()
         .route("/users", get(users::list).post(users::create))
         .route("/users/{id}", get(users::get).patch(users::update).delete(app_users::delete))
@@ -69,6 +55,25 @@ pub fn public_router(shared: Arc<HttpState>) -> Router {
     routes.clone().fallback(move |request| addresses::retry_normalized_path(routes, request))
 }
 
+/// The calls of v1 and v1.1, below their base.
+fn app_user_calls() -> Router<Arc<HttpState>> {
+    Router::new()
+        .route("/init", post(devices::init))
+        .route("/changes", get(feed::changes))
+        .route("/appusers", get(app_users::list).post(app_users::create))
+        .route(
+            "/appusers/merge",
+            post(app_users::merge).get(app_users::get).put(app_users::update).delete(app_users::delete),
+        )
+        .route("/appusers/{id}", get(app_users::get).put(app_users::update).delete(app_users::delete))
+        .route("/appusers/{id}/history", get(history::list))
+        .route("/appusers/{id}/unmerge", post(app_users::unmerge))
+        .route("/appusers/{id}/profile", delete(app_users::delete_profile))
+        .route("/appusers/{id}/channels", get(app_users::channels))
+        .route("/appusers/{id}/events", post(app_users::track))
+        .route("/appusers/{id}/devices/{device}", put(devices::update))
+}
+
 /// The public listener before the database is open: every call is answered 503 with `Retry-After`.
 pub fn starting_router(metrics: Arc<Metrics>) -> Router {
     Router::new().fallback(|uri: Uri| async move {
@@ -92,8 +97,16 @@ pub fn admin_router(shared: Arc<HttpState>) -> Router {
         .route("/rebuild", post(admin_actions::rebuild))
         .route("/import", post(import::receive))
         .layer(from_fn(admin_actions::refuse_web_pages));
+    // The users API, of which the caller is the app in the path, by an operator.
+    let users = Router::new()
+        .nest("/v1", Router::new().nest("/apps/{app}", app_user_calls()))
+        .method_not_allowed_fallback(no_method)
+        .layer(from_fn(middleware::process_operator_request))
+        .with_state(Arc::new(shared.for_operators()));
     Router::new()
         .merge(changing)
+        .merge(users)
+        .merge(console::calls())
         .route("/livez", get(admin::alive))
         .route("/readyz", get(admin::ready))
         .route("/healthz", get(admin::ready))
@@ -101,6 +114,7 @@ pub fn admin_router(shared: Arc<HttpState>) -> Router {
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
         .layer(from_fn(parameters::refuse_unknown_parameters))
+        .layer(from_fn(middleware::stand_in))
         .layer(own)
         .with_state(shared)
 }

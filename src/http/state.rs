@@ -25,11 +25,15 @@ use crate::ingest::app_activity::AppActivity;
 use crate::ingest::commit_notifier::CommitNotifier;
 use crate::ingest::queue::Queue;
 use crate::metrics::Metrics;
-use crate::store::readers::Readers;
+use crate::operators::Operator;
+use crate::store::readers::{ReadClass, Readers};
 use crate::store::sqlite::{DamagedTables, Presence};
 
 /// The state as axum hands it to a handler.
 pub(super) type State = axum::extract::State<Arc<HttpState>>;
+
+/// The operator of a request to the admin listener, as axum hands it to a handler.
+pub(super) type ByOperator = axum::Extension<Arc<Operator>>;
 
 /// The state shared by all handlers.
 pub struct HttpState {
@@ -41,7 +45,7 @@ pub struct HttpState {
     pub(super) commits: CommitNotifier,
     pub(super) feed_throttle: Arc<Throttle>,
     /// The last webhook of each app.
-    pub app_activity: AppActivity,
+    pub app_activity: Arc<AppActivity>,
     pub(super) metric_counts: MetricCounts,
     pub(super) presence: Presence,
     pub(super) damaged_tables: DamagedTables,
@@ -94,7 +98,7 @@ impl HttpState {
             readers,
             commits,
             feed_throttle: Arc::default(),
-            app_activity: AppActivity::new(silence_limits(settings)),
+            app_activity: Arc::new(AppActivity::new(silence_limits(settings))),
             metric_counts: MetricCounts::new(settings.apps.iter().map(|app| app.id.as_str().into())),
             presence,
             damaged_tables,
@@ -136,7 +140,7 @@ impl HttpState {
             readers: self.readers.clone(),
             commits: self.commits.clone(),
             feed_throttle: self.feed_throttle.clone(),
-            app_activity: self.app_activity.with_settings(silence_limits(settings)),
+            app_activity: Arc::new(self.app_activity.with_settings(silence_limits(settings))),
             metric_counts: self.metric_counts.of(settings.apps.iter().map(|app| app.id.as_str().into())),
             presence: self.presence.clone(),
             damaged_tables: self.damaged_tables.clone(),
@@ -148,6 +152,12 @@ impl HttpState {
             inits: inits(settings),
             draining: self.draining.clone(),
         }
+    }
+
+    /// The same for the calls of operators: whatever they read, they read with the thread of operators.
+    pub(super) fn for_operators(&self) -> Self {
+        let readers = self.readers.only(ReadClass::Console);
+        Self { readers, app_activity: self.app_activity.clone(), ..self.with(&self.settings) }
     }
 }
 

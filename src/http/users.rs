@@ -14,13 +14,13 @@ use super::list_request::{FitCount, MOST_IN_V2};
 use super::page_links::PageLinks;
 use super::parameters::limit;
 use super::{list_request, reads};
-use crate::domain::View;
+use crate::domain::ShownUser;
 use crate::domain::command::Action;
 use crate::smooch::rest;
 
 const DEFAULT: usize = 25;
 
-fn one(view: &View) -> UserRepresentation {
+fn one(view: &ShownUser<'_>) -> UserRepresentation {
     UserRepresentation::new(view, member("user", raw(rest::v2::user(view))))
 }
 
@@ -39,14 +39,14 @@ pub(super) async fn get(request: ApiRequest) -> Result<Response, ApiError> {
 
 /// PATCH `…/users/{id or externalId}`: changes the given members; null clears one, the others stay.
 pub(super) async fn update(request: ApiRequest) -> Result<Response, ApiError> {
-    let (user, (fields, repeated)) = (request.user()?, request.read(rest::v2::change)?);
+    let (user, (fields, repeated)) = (request.user().await?, request.read(rest::v2::change)?);
     let view = request.change(Action::Update { user, fields, repeated }).await?;
     Ok(request.show(StatusCode::OK, one(&view)))
 }
 
 /// DELETE `…/users/{id or externalId}/personalinformation`.
 pub(super) async fn delete_profile(request: ApiRequest) -> Result<Response, ApiError> {
-    let view = request.change(Action::DeleteProfile { user: request.user()? }).await?;
+    let view = request.change(Action::DeleteProfile { user: request.user().await? }).await?;
     Ok(request.show(StatusCode::OK, one(&view)))
 }
 
@@ -94,7 +94,7 @@ pub(super) async fn device(request: ApiRequest) -> Result<Response, ApiError> {
 /// [`list_request::ListRequest`].
 pub(super) async fn list(request: ApiRequest) -> Result<Response, ApiError> {
     let asked = list_request::ListRequest::read(&request.query, MOST_IN_V2)?;
-    let show = |users: &[View]| raw_array(users.iter().map(rest::v2::user));
+    let show = |users: &[ShownUser<'_>]| raw_array(users.iter().map(rest::v2::user));
     let page = asked.page(&request, &reads::PAGE, show).await?;
     let count = asked.count(&request).await?;
     let [mut first, mut last] = page.ends.map_or([None, None], |ends| ends.map(Some));

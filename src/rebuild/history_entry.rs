@@ -1,10 +1,12 @@
 //! A journal entry as the history of an app user shows it.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::history_replay::EventDiff;
-use crate::domain::{Field, timestamp};
+use crate::domain::{Field, Visibility, timestamp};
 use crate::smooch::journal_entry::EntryOriginal;
 use crate::smooch::json::raw;
 use crate::store::{Entry, Seq, Source};
@@ -57,18 +59,23 @@ impl<'e> HistoryEntry<'e> {
     }
 
     /// Adds what the event changed of what v1 shows, and its merges, each as JSON text.
-    pub fn with_diff(mut self, diff: &EventDiff, merges: Vec<String>) -> Self {
+    pub fn with_diff(mut self, diff: &EventDiff, merges: Vec<String>, visibility: Visibility) -> Self {
         let shown = diff.changed.iter().filter(|difference| Field::is_name_in_v1(&difference.member));
-        self.changed = Some(shown.map(|difference| raw(difference.text())).collect());
+        let mut texts: Vec<String> = shown.map(|difference| difference.text(visibility)).collect();
+        // Without their keys, those of several properties are one.
+        let mut told = BTreeSet::new();
+        texts.retain(|text| told.insert(text.clone()));
+        self.changed = Some(texts.into_iter().map(raw).collect());
         self.merges = merges.into_iter().map(raw).collect();
         self
     }
 
     /// Adds the body of the entry as the journal holds it: of a call its description, and the body that was sent
-    /// only with `content`.
-    pub fn with_body(mut self, entry: &Entry, body: &[u8], content: bool) -> Self {
+    /// only with `content`. If it is not visible who the people are, only who made the call is added.
+    pub fn with_body(mut self, entry: &Entry, body: &[u8], content: bool, visibility: Visibility) -> Self {
         let is_call = entry.source == Source::Api;
         self.original = match entry.source {
+            _ if visibility.is_masked() => EntryOriginal::of_masked(body, is_call),
             Source::Webhook => EntryOriginal::of_webhook(body),
             _ if content => EntryOriginal::of_decided(body, is_call).with_content(body, is_call),
             _ => EntryOriginal::of_decided(body, is_call),

@@ -6,7 +6,8 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::domain::{
-    AppId, ClientId, Edge, Event, MergeGroup, Reason, Record, RecordKey, Register, SmoochId, View, WorkingSet,
+    AppId, ClientId, Edge, Event, MergeGroup, Reason, Record, RecordKey, Register, SmoochId, View,
+    Visibility, WorkingSet,
 };
 use crate::smooch::journal_entry::shown_members;
 use crate::smooch::json::{raw, to_json};
@@ -28,10 +29,22 @@ pub struct Difference {
     after: Option<Box<RawValue>>,
 }
 
+/// A difference of which the values are left out.
+#[derive(Serialize)]
+struct MaskedDifference<'d> {
+    #[serde(rename = "_id")]
+    user: &'d SmoochId,
+    field: &'d str,
+    masked: bool,
+}
+
 impl Difference {
-    /// JSON text.
-    pub fn text(&self) -> String {
-        to_json(self)
+    /// JSON text; without the values if they are not visible.
+    pub fn text(&self, visibility: Visibility) -> String {
+        if !visibility.hides(&self.member) {
+            return to_json(self);
+        }
+        to_json(&MaskedDifference { user: &self.user, field: visibility.name(&self.member), masked: true })
     }
 }
 
@@ -157,10 +170,11 @@ struct Unmerged {
 
 impl Merge {
     /// JSON text; `apart` is what the two would be, if that was looked up and they are still merged.
-    pub fn text(&self, apart: Option<&Option<(View, View)>>) -> String {
+    pub fn text(&self, apart: Option<&Option<(View, View)>>, visibility: Visibility) -> String {
+        let shown = |view: &View| raw(v1::app_user(&visibility.show(view)));
         let unmerged = |(surviving, discarded): &(View, View)| Unmerged {
-            surviving: raw(v1::app_user(surviving)),
-            discarded: raw(v1::app_user(discarded)),
+            surviving: shown(surviving),
+            discarded: shown(discarded),
         };
         to_json(&MergeAnswer {
             surviving: &self.surviving,

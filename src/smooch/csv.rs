@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::json::ObjectWriter;
 use super::rest::InvalidInput;
 use super::v1::write_clients;
-use crate::domain::{FIELDS, Field, FieldSpec, JsonText, View, timestamp};
+use crate::domain::{FIELDS, Field, FieldSpec, JsonText, ShownUser, timestamp};
 pub use reader::{CsvReader, CsvRow, RowError, RowErrorKind};
 
 /// The columns. Values of any shape are JSON.
@@ -40,8 +40,8 @@ pub fn header_row() -> Vec<u8> {
 }
 
 /// A row for each app user.
-pub fn write_rows<'v>(views: impl IntoIterator<Item = &'v View>) -> Vec<u8> {
-    write_table(views.into_iter().map(write_cells))
+pub fn write_rows<'v>(views: impl IntoIterator<Item = ShownUser<'v>>) -> Vec<u8> {
+    write_table(views.into_iter().map(|view| write_cells(&view)))
 }
 
 fn write_table(rows: impl Iterator<Item = Vec<String>>) -> Vec<u8> {
@@ -53,7 +53,7 @@ fn write_table(rows: impl Iterator<Item = Vec<String>>) -> Vec<u8> {
     writer.into_inner().unwrap_or_default()
 }
 
-fn write_cells(view: &View) -> Vec<String> {
+fn write_cells(view: &ShownUser<'_>) -> Vec<String> {
     let field = |spec: &FieldSpec| match spec.field {
         Field::BrandId => view.brand().unwrap_or_default().into_owned(),
         _ => view.get(&spec.field).map(plain_text).unwrap_or_default(),

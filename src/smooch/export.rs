@@ -8,7 +8,7 @@ use super::json::{ObjectWriter, write_string};
 use super::v1;
 use crate::domain::{
     AppId, Assertion, Fact, Field, JsonText, Record, RecordSnapshot, SmoochId, Stamp, StampedAssertions,
-    View, json_text, snapshot_facts, timestamp,
+    View, Visibility, json_text, snapshot_facts, timestamp,
 };
 
 /// The version of the form.
@@ -38,7 +38,7 @@ pub fn write_lines(app: &AppId, user: Option<&View>, records: &[ExportedRecord<'
         line.raw("rollcall", &FORM.to_string());
         line.string("app", app.as_str());
         if let Some(user) = user.take() {
-            line.raw("appUser", &v1::app_user(user));
+            line.raw("appUser", &v1::app_user(&Visibility::Whole.show(user)));
         }
         let out = line.key("records");
         out.push('[');

@@ -9,7 +9,9 @@ use serde_json::value::RawValue;
 use super::json::{ObjectWriter, raw};
 use super::v1::{write_clients, write_mention};
 use super::{ParseLimits, parse_webhook};
-use crate::domain::{Assertion, CallMade, Event, Fact, Field, JsonText, RecordSnapshot, SmoochId, View};
+use crate::domain::{
+    Assertion, CallMade, Event, Fact, Field, JsonText, RecordSnapshot, SmoochId, View, Visibility,
+};
 
 /// The note of a call that an earlier version journalled.
 const BEFORE_CALLS: &str = "An earlier version of rollcall journalled this call without its original: `trigger` is the \
@@ -29,6 +31,9 @@ pub struct EntryOriginal {
     body: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     decided: Option<Box<RawValue>>,
+    /// What is left out.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    masked: &'static [&'static str],
 }
 
 impl EntryOriginal {
@@ -44,6 +49,14 @@ impl EntryOriginal {
         let is_whole = call.as_ref().is_some_and(|call| !call.erased);
         let call = call.map(|call| CallMade { body: None, ..call });
         Self { call, note: (!is_whole).then(|| note(body, is_call)), ..Self::default() }
+    }
+
+    /// The original of any entry without the data of people: of `call` its method and who made it.
+    pub fn of_masked(body: &[u8], is_call: bool) -> Self {
+        let Self { call, note, .. } = Self::of_decided(body, is_call);
+        let call = call.map(|call| CallMade { path: None, user_id: None, ..call });
+        let masked = call.as_ref().map_or(&[][..], |_| &["call.path", "call.userId"]);
+        Self { call, note, masked, ..Self::default() }
     }
 
     /// Adds the `body` of the call, empty if it had none; if that is not stored, the `decided` facts.
@@ -170,7 +183,7 @@ pub fn shown_members(view: &View) -> BTreeMap<String, String> {
     let mut members: BTreeMap<String, String> = fields.collect();
     if !view.clients.is_empty() {
         let mut clients = String::new();
-        write_clients(view, &mut clients);
+        write_clients(&Visibility::Whole.show(view), &mut clients);
         members.insert("clients".to_owned(), clients);
     }
     for (name, set) in [("conversationStarted", view.started), ("credentialRequired", view.secured)] {

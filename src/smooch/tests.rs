@@ -6,7 +6,7 @@ use super::csv::{self, CsvHeader};
 use super::{journal_entry, v1};
 use crate::domain::{
     Assertion, Client, ClientId, Event, Fact, Field, Mention, Observation, Part, Reason, RecordSnapshot,
-    SmoochId, Stamp, StampedAssertions, View,
+    SmoochId, Stamp, StampedAssertions, View, Visibility,
 };
 
 fn id(text: &str) -> SmoochId {
@@ -139,8 +139,11 @@ fn view() -> View {
 #[test]
 fn an_app_user_is_shown_byte_for_byte() {
     let user = r#"{"_id":"u\"1","userId":"bob","email":"b@x.y","pendingClients":[{"a":1.0,"id":"p"}],"credentialRequired":true,"conversationStarted":true,"properties":{"a\"b":"x,y","n":1.50},"clients":[{"id":"i","active":false},{"id":"w\"","active":true,"platform":"web"}]"#;
-    assert_eq!(v1::app_user(&view()), format!("{user}}}"));
-    assert_eq!(v1::line(&view()), format!("{user},\"brandId\":\"brand \\\"b\\\"\"}}"));
+    assert_eq!(v1::app_user(&Visibility::Whole.show(&view())), format!("{user}}}"));
+    assert_eq!(
+        v1::line(&Visibility::Whole.show(&view())),
+        format!("{user},\"brandId\":\"brand \\\"b\\\"\"}}")
+    );
     let members = journal_entry::shown_members(&view());
     assert_eq!(
         members["clients"],
@@ -150,7 +153,9 @@ fn an_app_user_is_shown_byte_for_byte() {
 
 #[test]
 fn a_row_is_written_byte_for_byte() {
-    let rows = String::from_utf8([csv::header_row(), csv::write_rows(&[view()])].concat()).unwrap();
+    let rows =
+        String::from_utf8([csv::header_row(), csv::write_rows([Visibility::Whole.show(&view())])].concat())
+            .unwrap();
     let expected = [
         "_id,userId,givenName,surname,email,signedUpAt,conversationStarted,credentialRequired,firstSeen,lastSeen,\
          aliases,properties,clients,brandId\r\n",

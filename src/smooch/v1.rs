@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use super::extract::{
     self, Unusable, client, event_of, id, read_time, take_clients, take_properties, take_user_id,
 };
-use super::json::{Json, ObjectWriter, write_array};
+use super::json::{Json, ObjectWriter, write_array, write_string};
 use super::triggers::{Meaning, Trigger};
-use crate::domain::{Client, ClientId, Event, Fact, Field, Observation, Reason, SmoochId, View};
+use crate::domain::{Client, ClientId, Event, Fact, Field, Observation, Reason, ShownUser, SmoochId, View};
 
 pub(super) fn event(body: &Json<'_>) -> Result<Event, Unusable> {
     let trigger = body.get("trigger").or_else(|| body.get("event")).and_then(Json::str);
@@ -130,12 +130,13 @@ fn clients_in<'j, 'a>(body: &'j Json<'a>) -> Vec<&'j Json<'a>> {
 }
 
 /// An app user as the answers of v1 and v1.1 show it: nothing null, keys of `properties` sorted,
-/// clients ordered by id. Members that only v2 has are left out.
-pub fn app_user(view: &View) -> String {
+/// clients ordered by id. Members that only v2 has are left out. `masked` names the members of which something is left
+/// out because it is private.
+pub fn app_user(view: &ShownUser<'_>) -> String {
     write_app_user(view).end()
 }
 
-fn write_app_user(view: &View) -> ObjectWriter {
+fn write_app_user(view: &ShownUser<'_>) -> ObjectWriter {
     let mut user = ObjectWriter::begin(String::with_capacity(512));
     user.string("_id", view.id.as_str());
     let mut properties = ObjectWriter::new();
@@ -154,12 +155,16 @@ fn write_app_user(view: &View) -> ObjectWriter {
     user.bool("conversationStarted", view.started);
     user.raw("properties", &properties.end());
     write_clients(view, user.key("clients"));
+    let mut masked = view.masked_names().filter(|name| Field::is_name_in_v1(name)).peekable();
+    if masked.peek().is_some() {
+        user.array("masked", masked, write_string);
+    }
     user
 }
 
 /// Writes an app user as a line of a list: as [`app_user`] does, with its `brandId`, if any, which v1 never had. A
 /// `userId` alone does not identify an app user, and an import takes both.
-pub fn line(view: &View) -> String {
+pub fn line(view: &ShownUser<'_>) -> String {
     let mut user = write_app_user(view);
     if let Some(brand) = view.get(&Field::BrandId) {
         user.raw("brandId", brand);
@@ -185,18 +190,24 @@ fn still_pending(list: &str, view: &View) -> String {
 }
 
 /// The clients of an app user, as an array.
-pub(super) fn write_clients(view: &View, out: &mut String) {
-    write_array(&view.clients, out, |(id, client), out| write_client(id, client, out));
+pub(super) fn write_clients(view: &ShownUser<'_>, out: &mut String) {
+    write_array(&view.clients, out, |(id, client), out| write_client(view.client_id(id), client, out));
 }
 
-/// A client: its id, whether it is active, and its other members.
-pub(super) fn write_client(id: &ClientId, client: &Client, out: &mut String) {
-    write_mention(id, Some(client.active), &client.rest, out);
+/// A client: its id, unless that is private, whether it is active, and its other members.
+pub(super) fn write_client(id: Option<&ClientId>, client: &Client, out: &mut String) {
+    write_members(id, Some(client.active), &client.rest, out);
 }
 
 pub(super) fn write_mention(id: &ClientId, active: Option<bool>, rest: &str, out: &mut String) {
+    write_members(Some(id), active, rest, out);
+}
+
+fn write_members(id: Option<&ClientId>, active: Option<bool>, rest: &str, out: &mut String) {
     let mut client = ObjectWriter::begin(out);
-    client.string("id", id.as_str());
+    if let Some(id) = id {
+        client.string("id", id.as_str());
+    }
     if let Some(active) = active {
         client.bool("active", active);
     }

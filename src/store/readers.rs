@@ -229,6 +229,11 @@ impl<R: LaneReader> Readers<R> {
         ])))
     }
 
+    /// The same threads, of which those of this class alone do reads of every class.
+    pub fn only(&self, class: ReadClass) -> Self {
+        Self(Arc::new(std::array::from_fn(|_| self.0[class as usize].clone())))
+    }
+
     /// Admits a read. [`Error::Busy`] where too many wait already.
     pub fn begin(&self, class: ReadClass) -> Result<ActiveRead<R>> {
         let lane = &self.0[class as usize];

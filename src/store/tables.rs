@@ -17,7 +17,9 @@ pub use maintenance::{
     CLOCK, COMPACTED, Clock, CompactedRecord, CompactedWrite, HORIZON, Horizon, RECEIPTS, Rules,
     StoredReceipt, TOMBSTONES, Tombstone, UPKEEP, decode_record,
 };
-pub use quarantine::{QUARANTINE, QuarantineReason, QuarantinedBody, QuarantinedSize, QuarantinedSummary};
+pub use quarantine::{
+    QUARANTINE, QuarantineReason, QuarantinedBody, QuarantinedShare, QuarantinedSize, QuarantinedSummary,
+};
 
 pub use users::{
     APP_USERS, IDENTIFIERS, IdentifierKind, IdentifierRow, ListRow, MOVES, Move, StoredIdentifier, UserKey,

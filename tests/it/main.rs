@@ -8,6 +8,7 @@ mod backup;
 mod bounds;
 mod clients;
 mod conformance;
+mod console;
 mod convergence;
 mod crash;
 mod decide;

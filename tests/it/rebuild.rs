@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rollcall::directory::compacted::read_compacted_page;
 use rollcall::directory::{DirectoryReader, open_reader};
-use rollcall::domain::{AppId, Event, Field, RecordKey, SmoochId, View, WorkingSet};
+use rollcall::domain::{AppId, Event, Field, RecordKey, SmoochId, View, Visibility, WorkingSet};
 use rollcall::smooch::{self, ParseLimits, v1};
 use rollcall::store::{Seq, Source};
 
@@ -132,7 +132,7 @@ fn listed(reader: &DirectoryReader, app: &AppId) -> Vec<SmoochId> {
 /// The answer to a GET of this app user, from the journal alone.
 pub fn expected(directory: &WorkingSet, id: &str) -> Option<String> {
     let view = directory.view(&AppId::from(APP), &SmoochId::from(id))?;
-    Some(format!("{{\"appUser\":{}}}", v1::app_user(&view)))
+    Some(format!("{{\"appUser\":{}}}", v1::app_user(&Visibility::Whole.show(&view))))
 }
 
 fn matches_the_live_one(home: &Home, program: &Program) -> usize {

@@ -18,7 +18,7 @@ mod in_process;
 pub mod memory;
 mod skip;
 
-pub use conform::{DOCUMENT, METHODS, check, fits, listeners, resolve, valid};
+pub use conform::{DOCUMENT, METHODS, check, fits, is_on, listeners, resolve, valid};
 pub use connection::Connection;
 pub use directory::{by_user_id, journal, open_store};
 pub use hang::Hang;
@@ -26,6 +26,7 @@ pub use http::*;
 use in_process::Service;
 pub use in_process::TEST_STORE;
 use memory::Memory;
+use rollcall::operators::Operator;
 use serde_json::Value;
 pub(crate) use skip::require;
 pub use skip::{Missing, installed, note_skipped, npm_package, report};
@@ -93,6 +94,12 @@ impl Home {
     /// The service, on free ports, ready.
     pub fn start(&self) -> Program {
         self.try_start().unwrap_or_else(|(status, log)| panic!("did not get ready: {status}\n{log}"))
+    }
+
+    /// The service in this process, over a store in memory, whose admin listener has this operator as its caller.
+    pub fn start_for(&self, operator: Operator) -> Program {
+        let memory = self.memory.clone().unwrap_or_default();
+        Program::within(Service::start_for(&self.settings, memory, Some(operator)), self.dir.clone())
     }
 
     /// The service, or its exit status and log.

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use crate::cli::apps;
 use crate::clock::now_ms;
 use crate::domain::brand::Name;
-use crate::domain::{AppId, SmoochId, View, WorkingSet, timestamp};
+use crate::domain::{AppId, SmoochId, View, Visibility, WorkingSet, timestamp};
 use crate::rebuild;
 use crate::rebuild::history_entry::{EventRef, HistoryEntry};
 use crate::rebuild::history_replay::HistoryReplay;
@@ -46,7 +46,7 @@ pub(super) fn file(reader: &mut DirectoryReader, app: &AppId, user: &Name) -> an
     Ok(json!({
         "app": app.as_str(),
         "exported": timestamp::format_ms(now_ms()),
-        "appUser": parsed(&v1::app_user(&view)),
+        "appUser": parsed(&v1::app_user(&Visibility::Whole.show(&view))),
         "provenance": sources.shown(&fold).into_iter().collect::<Map<_, _>>(),
         "ids": records(reader, app, &ids)?,
         "history": history.collect::<Vec<_>>(),
@@ -84,7 +84,7 @@ fn records(
         let id = key.1.clone();
         let mut alone = WorkingSet::new(1);
         alone.insert_loaded(key, record);
-        found.extend(alone.view(app, &id).map(|view| parsed(&v1::app_user(&view))));
+        found.extend(alone.view(app, &id).map(|view| parsed(&v1::app_user(&Visibility::Whole.show(&view)))));
     }
     Ok(found)
 }
@@ -92,7 +92,7 @@ fn records(
 /// The entry as the history over HTTP shows it with `include=body`, without what it changed.
 fn with_body(entry: &Entry, body: &[u8]) -> Value {
     let shown = HistoryEntry::of(entry);
-    let shown = if body.is_empty() { shown } else { shown.with_body(entry, body, true) };
+    let shown = if body.is_empty() { shown } else { shown.with_body(entry, body, true, Visibility::Whole) };
     // Member by member: one that a `Value` cannot hold is null.
     let text = serde_json::to_string(&shown).unwrap_or_default();
     let members: BTreeMap<String, &RawValue> = serde_json::from_str(&text).unwrap_or_default();

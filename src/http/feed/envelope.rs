@@ -12,9 +12,10 @@ use serde_json::value::RawValue;
 use super::cursors::{ChangeCursor, FeedCursor};
 use super::pages::SnapshotPage;
 use crate::directory::feed::{FeedChange, FeedPage};
-use crate::domain::{AppId, Field, SmoochId, timestamp};
+use crate::domain::{Field, SmoochId, View, Visibility, timestamp};
 use crate::http::answers::{answer, raw, raw_array, to_json};
 use crate::http::api_request::ApiRequest;
+use crate::http::auth::Caller;
 use crate::http::page_links::PageLinks;
 use crate::smooch::v1;
 use crate::store::Epoch;
@@ -106,32 +107,40 @@ struct SnapshotMark {
 }
 
 #[derive(Clone)]
-pub(super) enum Envelope {
-    Own,
-    /// The feed as the `source` of the events, a reference from the address of the service.
-    CloudEvents(String),
+pub(super) struct Envelope {
+    /// Of CloudEvents the feed as the `source` of the events, a reference from the address of the service.
+    source: Option<String>,
+    visibility: Visibility,
 }
 
 impl Envelope {
-    pub(super) fn new(cloud_events: bool, app: &AppId) -> Self {
-        let app = || utf8_percent_encode(app.as_str(), NON_ALPHANUMERIC);
-        if cloud_events { Self::CloudEvents(format!("/v1/apps/{}/changes", app())) } else { Self::Own }
+    pub(super) fn new(cloud_events: bool, caller: &Caller) -> Self {
+        let app = || utf8_percent_encode(caller.app.as_str(), NON_ALPHANUMERIC);
+        let source = cloud_events.then(|| format!("/v1/apps/{}/changes", app()));
+        Self { source, visibility: caller.visibility }
+    }
+
+    /// An app user as JSON text.
+    fn user(&self, user: &View) -> Box<RawValue> {
+        raw(v1::app_user(&self.visibility.show(user)))
     }
 
     pub(super) fn change(&self, epoch: Epoch, changed: &FeedChange) -> String {
         let (change, time) = (&changed.change, timestamp::format_ms(changed.time));
-        let names = change.fields.iter().map(|name| &**name);
+        // Aliases are no member of an app user: the feed has the merges themselves.
+        let names = change.fields.iter().filter(|name| *name != "aliases" && Field::is_name_in_v1(name));
+        let mut names: Vec<_> = names.map(|name| self.visibility.name(name)).collect();
+        names.dedup();
         let data = to_json(&ChangeAnswer {
             seq: changed.seq,
             time: time.clone(),
             kind: change.kind.as_str(),
             user: &change.user,
             surviving: change.kind.surviving(),
-            // Aliases are no member of an app user: the feed has the merges themselves.
-            fields: names.filter(|name| *name != "aliases" && Field::is_name_in_v1(name)).collect(),
-            app_user: changed.user.as_ref().map(|user| raw(v1::app_user(user))),
+            fields: names,
+            app_user: changed.user.as_ref().map(|user| self.user(user)),
         });
-        let Self::CloudEvents(source) = self else { return data };
+        let Some(source) = &self.source else { return data };
         let (id, kind) = (ChangeCursor::name(epoch, changed.seq), format!("change.{}", change.kind.as_str()));
         let event = CloudEvent::new(&id, source, &kind, Some(change.user.as_str()), data);
         to_json(&CloudEvent { time: Some(time), ..event })
@@ -147,12 +156,12 @@ impl Envelope {
             (from.cursor(), "begin", None, data)
         });
         let users = page.users.iter().map(|user| {
-            let data = to_json(&SnapshotUser { kind: "user", app_user: raw(v1::app_user(user)) });
+            let data = to_json(&SnapshotUser { kind: "user", app_user: self.user(user) });
             (page.after(user).cursor(), "user", Some(user.id.as_str()), data)
         });
         let follow = page.next().is_none().then(|| (next.clone(), "follow", None, mark("follow", None)));
         let events = begin.into_iter().chain(users).chain(follow).map(|(id, kind, subject, data)| {
-            let Self::CloudEvents(source) = self else { return (id, kind, data) };
+            let Some(source) = &self.source else { return (id, kind, data) };
             let (source, of_snapshot) = (format!("{source}?snapshot=true"), format!("snapshot.{kind}"));
             let event = to_json(&CloudEvent::new(&id, &source, &of_snapshot, subject, data));
             (id, kind, event)
@@ -166,25 +175,25 @@ impl Envelope {
         let last = page.changes.last().map_or(since, |last| last.seq);
         let changes = raw_array(page.changes.iter().map(|changed| self.change(epoch, changed)));
         let links = links(request, self, &FeedCursor::Change(ChangeCursor { epoch: Some(epoch), seq: last }));
-        match self {
-            Self::Own => {
+        match self.source {
+            None => {
                 let next = ChangeCursor::name(epoch, last);
                 let (epoch, has_more) = (epoch.to_string(), last < page.last);
                 let answered = ChangesAnswer { epoch, changes, next, has_more, links: &links };
                 links.head(answer(StatusCode::OK, &answered))
             }
-            Self::CloudEvents(_) => batch(&changes, &links),
+            Some(_) => batch(&changes, &links),
         }
     }
 
     pub(super) fn snapshot(&self, request: &ApiRequest, page: &SnapshotPage) -> Response {
         let after = page.next().map(|after| FeedCursor::Snapshot(Some(after)));
         let links = links(request, self, &after.unwrap_or_else(|| FeedCursor::Change(page.from.since())));
-        match self {
-            Self::Own => {
+        match self.source {
+            None => {
                 let answered = SnapshotAnswer {
                     epoch: page.from.epoch.to_string(),
-                    app_users: raw_array(page.users.iter().map(v1::app_user)),
+                    app_users: raw_array(page.users.iter().map(|user| self.user(user).get().to_owned())),
                     next: page.from.next(),
                     after: page.next().map(|after| after.cursor()),
                     has_more: page.more,
@@ -192,7 +201,7 @@ impl Envelope {
                 };
                 links.head(answer(StatusCode::OK, &answered))
             }
-            Self::CloudEvents(_) => {
+            Some(_) => {
                 let events = self.snapshot_events(page).into_iter().map(|(.., event)| event);
                 batch(&raw_array(events), &links)
             }
@@ -211,7 +220,7 @@ fn links(request: &ApiRequest, envelope: &Envelope, next: &FeedCursor) -> PageLi
         }
     };
     with.extend(place.as_ref().map(|(name, place)| (*name, &**place)));
-    if let Envelope::CloudEvents(_) = envelope {
+    if envelope.source.is_some() {
         with.push(("envelope", "cloudevents"));
     }
     PageLinks::next(request, &["since", "snapshot", "after", "envelope"], &with)

@@ -66,7 +66,7 @@ impl FeedRequest {
             return Err(ApiError::bad_request(why));
         }
         let (wait, types) = (wait.unwrap_or(0), types.unwrap_or(true));
-        let envelope = Envelope::new(envelope, &request.caller.app);
+        let envelope = Envelope::new(envelope, &request.caller);
         Ok(Self { from, limit: size, wait: Duration::from_secs(wait), envelope, types })
     }
 }

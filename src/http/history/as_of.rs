@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use super::journal_pages::{JournalPages, Subject, each};
 use crate::directory::DirectoryReader;
 use crate::domain::command::Name;
-use crate::domain::{AppId, ClientId, Field, timestamp};
+use crate::domain::{AppId, ClientId, Field, Visibility, timestamp};
 use crate::http::answers::{json, raw, to_json};
 use crate::http::api_request::ApiRequest;
 use crate::http::error::{ApiError, no_user};
@@ -101,9 +101,9 @@ impl AsOf {
 pub(in crate::http) async fn then(request: &ApiRequest, then: &PastRequest) -> Result<Response, ApiError> {
     request.caller.must_be_app()?;
     let (app, name, most) =
-        (request.caller.app.clone(), request.user()?, request.shared.settings.limits.history_events);
-    let then = *then;
-    let read = move |reader: &mut DirectoryReader| Ok(as_of(reader, &app, &name, most, &then));
+        (request.caller.app.clone(), request.user().await?, request.shared.settings.limits.history_events);
+    let (then, visibility) = (*then, request.caller.visibility);
+    let read = move |reader: &mut DirectoryReader| Ok(as_of(reader, &app, &name, most, &then, visibility));
     Ok(json(StatusCode::OK, reads::THEN.run(&request.shared.readers, read).await??))
 }
 
@@ -113,6 +113,7 @@ fn as_of(
     name: &Name,
     most: usize,
     then: &PastRequest,
+    visibility: Visibility,
 ) -> Result<String, ApiError> {
     if let AsOf::Entry(number) = then.moment {
         // Most likely a time in seconds: it would silently mean now.
@@ -169,10 +170,11 @@ fn as_of(
     })?;
     let view = fold.view(&subject.id).ok_or_else(no_user)?;
     let provenance = then.provenance.then(|| {
-        let sources = sources.shown(&fold).into_iter().filter(|(name, _)| Field::is_name_in_v1(name));
+        let sources = sources.shown(&fold).into_iter();
+        let sources = sources.filter(|(name, _)| Field::is_name_in_v1(name) && !visibility.hides(name));
         sources.map(|(name, source): (String, Arc<str>)| (name, raw(&*source))).collect()
     });
-    Ok(to_json(&PastAnswer { app_user: raw(v1::app_user(&view)), provenance }))
+    Ok(to_json(&PastAnswer { app_user: raw(v1::app_user(&visibility.show(&view))), provenance }))
 }
 
 #[derive(Serialize)]

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::validate::{self, ANY, SOME, given, object, required, string};
 use super::{CreateRequest, InvalidInput, client_members};
 use crate::domain::command::{Device, Fields, Name};
-use crate::domain::{ClientId, FIELDS, Field, JsonText, SmoochId, View};
-use crate::smooch::json::{Json, ObjectWriter};
+use crate::domain::{ClientId, FIELDS, Field, JsonText, ShownUser, SmoochId};
+use crate::smooch::json::{Json, ObjectWriter, write_string};
 use crate::smooch::v1::write_client;
 
 /// Platforms of a device in `init`; others are refused, as in Smooch's last specification with `init`.
@@ -181,17 +181,17 @@ fn entity_member(platform: &str) -> &'static str {
 
 /// PUT `…/devices/{deviceId}`: `{"device":{…}}`, written like a client of the app user; `None` if it
 /// has no such client.
-pub fn device_text(view: &View, id: &str) -> Option<String> {
+pub fn device_text(view: &ShownUser<'_>, id: &str) -> Option<String> {
     let (id, client) = view.client(&id.into())?;
     let mut answer = ObjectWriter::new();
-    write_client(id, client, answer.key("device"));
+    write_client(view.client_id(id), client, answer.key("device"));
     Some(answer.end())
 }
 
 /// GET `…/channels`: `{"channels":[{"type",…}]}`, one for each client that is no device, in the order
 /// of the clients. The client's `externalId` is given along under the word that the channel has for it, and
 /// so are the other identifiers in the client itself, its `info` or its `raw`.
-pub fn channels(view: &View) -> String {
+pub fn channels(view: &ShownUser<'_>) -> String {
     let channels = view.clients.values().filter_map(|client| {
         let client = client_members(&client.rest);
         let platform = client.get("platform").filter(|platform| {
@@ -215,5 +215,8 @@ pub fn channels(view: &View) -> String {
     });
     let mut answer = ObjectWriter::new();
     answer.array("channels", channels, |channel, out| out.push_str(&channel));
+    if view.hides_clients() {
+        answer.array("masked", ["channels"], write_string);
+    }
     answer.end()
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::validate::{self, Member, given, object, required};
 use super::{CreateRequest, InvalidInput, client_members};
 use crate::domain::command::{Fields, Fixed, Repeated};
-use crate::domain::{Client, ClientId, FIELDS, Field, Input, Shape, V2Path, View, timestamp};
+use crate::domain::{Client, ClientId, FIELDS, Field, Input, Shape, ShownUser, V2Path, View, timestamp};
 use crate::smooch::json::{Json, ObjectWriter};
 
 /// The members of a user that no call changes, but for the `externalId`.
@@ -102,7 +102,7 @@ const OBJECT: &[char] = &['{'];
 /// Writes a user: `id`, `externalId`, `signedUpAt`, `profile`, `metadata`, and its other members in v2. `profile` and
 /// `metadata` are always present; no member is null, no string of the profile is empty. Members of v1 alone are left
 /// out.
-pub fn user(view: &View) -> String {
+pub fn user(view: &ShownUser<'_>) -> String {
     let [mut user, mut profile, mut metadata] = std::array::from_fn(|_| ObjectWriter::new());
     user.string("id", view.id.as_str());
     for (field, value) in &view.fields {
@@ -132,7 +132,7 @@ pub fn user(view: &View) -> String {
 /// Writes the clients of a user, by id. Clients without a type in v2, such as v1's `frontendEmail`, are left out. One
 /// client of v1 can be two things in v2: each of [`devices`] is a client of type `sdk` too, unless Smooch reported
 /// that client itself.
-pub fn clients(view: &View) -> Vec<(String, String)> {
+pub fn clients(view: &ShownUser<'_>) -> Vec<(String, String)> {
     let mut shown = BTreeMap::new();
     for (id, client) in &view.clients {
         let told = client_members(&client.rest);
@@ -184,7 +184,7 @@ fn string_member<'a>(told: &'a Json<'_>, key: &str) -> Option<&'a str> {
 /// The devices of a user, in the order of their ids, each with its id. `guid` is the id the device
 /// has in v1; `id` is the same, unless Smooch reported another. `clientId` is one of [`clients`]. `lastSeen` is the
 /// user's where the device has none.
-pub fn devices(view: &View) -> Vec<(String, String)> {
+pub fn devices(view: &ShownUser<'_>) -> Vec<(String, String)> {
     view.clients.iter().filter_map(|(id, client)| write_device(view, id, client)).collect()
 }
 

@@ -63,6 +63,17 @@ pub struct QuarantinedSize {
 
 row! { read QuarantinedSize => QUARANTINE { seq, received; length bytes = "body" } }
 
+/// A body in quarantine, by what a count asks of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuarantinedShare {
+    /// The app whose secret it came with.
+    pub app: AppId,
+    /// The bytes of the body.
+    pub bytes: u64,
+}
+
+row! { read QuarantinedShare => QUARANTINE { app; length bytes = "body" } }
+
 /// Why a body is in quarantine.
 #[derive(Clone, Copy, Debug)]
 pub struct QuarantineReason<'a> {

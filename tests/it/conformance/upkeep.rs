@@ -326,7 +326,7 @@ pub fn operators_see_the_journal_and_the_quarantine(mut store: DirectoryWriter, 
     let census = reader.take_census(&[APP.into(), "none".into()]).unwrap();
     assert_eq!((census.users, census.quarantined, census.quarantined_bytes), (5, 3, 30));
     assert_eq!(
-        census.feeds.iter().map(|(_, range)| (range.oldest, range.last)).collect::<Vec<_>>(),
+        census.apps.values().map(|app| (app.feed.oldest, app.feed.last)).collect::<Vec<_>>(),
         [(1, 9), (1, 0)]
     );
     let times = reader.find_last_webhooks(&[APP.into(), "other".into(), "none".into()]).unwrap();

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::calls;
 use crate::support::{
-    APP, DOCUMENT, Home, KEY_ID, KEY_SECRET, Program, SECRET, basic, encoded, fixtures, request,
+    APP, DOCUMENT, Home, KEY_ID, KEY_SECRET, Program, SECRET, basic, encoded, fixtures, is_on, request,
 };
 
 /// The calls.
@@ -43,7 +43,7 @@ fn play(program: &Program, example: &Value) -> (u16, Value) {
         Some(name) => std::fs::read(fixtures().join(format!("webhooks/{name}.json"))).unwrap(),
         None => example.get("body").map(|body| body.to_string().into_bytes()).unwrap_or_default(),
     };
-    let listener = if item.get("servers").is_some() { program.admin } else { program.listen };
+    let listener = if is_on(item, false) { program.listen } else { program.admin };
     let answer = request(listener, &method.to_uppercase(), &target, &headers, &body).unwrap();
     (answer.status, answer.json())
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::calls;
+use crate::console::{self, masking};
 use crate::support::{
     APP, Answer, Home, KEY_ID, KEY_SECRET, Program, basic, encoded, first_message, request, resolve,
     signed_with, until, valid,
@@ -208,6 +209,21 @@ fn play(members: &mut Members) {
     members.answered("listHistory", &api(&program, "GET", &history, &Value::Null));
 }
 
+/// Calls of operators: one that sees no values of people, and the change of one in the history.
+fn ask_as_operators(members: &mut Members) {
+    let program = masking::seeded();
+    let bob = format!("/v1/apps/{APP}/appusers/{}", masking::BOB);
+    members.answered("deleteProfile", &console::ask(&program, "DELETE", &format!("{bob}/profile"), ""));
+    members.answered("listHistory", &console::ask(&program, "GET", &format!("{bob}/history"), ""));
+    let ann = format!("/v1/apps/{APP}/appusers/{}", masking::ANN);
+    members.answered("getAppUser", &console::ask(&program, "GET", &ann, ""));
+    members.answered("listChannels", &console::ask(&program, "GET", &format!("{ann}/channels"), ""));
+    let program =
+        Home::with("[[apps]]\nid = \"a\"\nsilent_after = \"1h\"\nwebhook_secrets = [\"a-secret-of-a\"]\n")
+            .start();
+    members.answered("listApps", &console::ask(&program, "GET", "/apps", ""));
+}
+
 /// A history whose beginning retention has removed.
 fn trim(members: &mut Members) {
     let program = Home::with("[retention]\nhistory_entries = 10\n").start();
@@ -237,6 +253,7 @@ fn every_documented_member_of_an_answer_is_written_and_no_other() {
     let open: Vec<&str> = members.open.iter().map(String::as_str).collect();
     assert_eq!(open, OPEN, "every other schema of an answer is closed");
     play(&mut members);
+    ask_as_operators(&mut members);
     trim(&mut members);
     let missing: Vec<&String> = members.documented.difference(&members.seen).collect();
     assert_eq!(missing, Vec::<&String>::new(), "no answer has these");

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use crate::support::{APP, DOCUMENT, Home, METHODS, files, fits, parse, raw};
+use serde_json::Value;
+
+use crate::support::{APP, DOCUMENT, Home, METHODS, files, fits, is_on, parse, raw};
 
 /// Every text that the sources give to a function such as `.route(`.
 fn given(function: &str) -> BTreeSet<String> {
@@ -76,7 +78,11 @@ fn of_the_document() -> Routes {
         let methods = METHODS.iter().filter(|method| items.iter().any(|item| item.get(method).is_some()));
         methods.map(|method| (*method).to_owned()).collect()
     };
-    paths.iter().map(|(path, item)| ((item.get("servers").is_some(), path.clone()), methods(path))).collect()
+    let on = |(path, item): (&'static String, &'static Value)| {
+        let listeners = [false, true].into_iter().filter(|admin| is_on(item, *admin));
+        listeners.map(|admin| ((admin, path.clone()), methods(path))).collect::<Vec<_>>()
+    };
+    paths.iter().flat_map(on).collect()
 }
 
 #[test]

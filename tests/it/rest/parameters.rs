@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Answer, create, done, look_up};
-use crate::support::{APP, DOCUMENT, Home, METHODS, Program, encoded, request, resolve};
+use crate::support::{APP, DOCUMENT, Home, METHODS, Program, encoded, is_on, request, resolve};
 
 /// Calls whose addresses others write: senders, probes, browsers. They ignore unknown parameters.
 const OPEN: [&str; 9] = [
@@ -39,7 +39,7 @@ fn calls() -> Vec<Called> {
             let names = query.map(|parameter| parameter["name"].as_str().unwrap()).collect();
             let path = path.replace("{app}", APP).replace("{id}", "bob").replace("{device}", "d1");
             let path = path.replace("{seq}", "1");
-            let admin = item.get("servers").is_some();
+            let admin = !is_on(item, false);
             calls.push(Called { method: method.to_uppercase(), path, admin, names });
         }
     }

@@ -97,7 +97,7 @@ fn templates(path: &str, admin: bool) -> Vec<&'static Value> {
 
 fn templates_as_written(path: &[&str], admin: bool) -> Vec<&'static Value> {
     let mut found: Vec<_> = DOCUMENT["paths"].as_object().unwrap().iter().collect();
-    found.retain(|(_, item)| item.get("servers").is_some() == admin);
+    found.retain(|(_, item)| is_on(item, admin));
     found.sort_by_key(|(template, _)| {
         std::cmp::Reverse(template.split('/').filter(|word| !word.starts_with('{')).count())
     });
@@ -107,6 +107,12 @@ fn templates_as_written(path: &[&str], admin: bool) -> Vec<&'static Value> {
     };
     let exact = fitting(fits);
     if exact.is_empty() { fitting(fits_with_slashes) } else { exact }
+}
+
+/// True if the document has this path item on the admin listener, or else on the public one; it may be on both.
+pub fn is_on(item: &Value, admin: bool) -> bool {
+    let Some(servers) = item["servers"].as_array() else { return !admin };
+    servers.iter().any(|server| (server["url"] != "/") == admin)
 }
 
 /// True if a path of the document matches an address, segment by segment.

@@ -17,6 +17,7 @@ use rollcall::ingest::heartbeat::WorkerHeartbeat;
 use rollcall::ingest::queue;
 use rollcall::ingest::worker::{WorkerOptions, run_worker};
 use rollcall::metrics::Metrics;
+use rollcall::operators::Operator;
 use rollcall::store::readers::{LaneBounds, Readers};
 use rollcall::store::sqlite::{DamagedTables, Sqlite, StoreOptions};
 use rollcall::store::{Error, Retention};
@@ -53,13 +54,18 @@ pub struct Service {
 impl Service {
     /// Starts the service over this store, on free ports.
     pub fn start(text: &str, memory: Arc<Memory>) -> Self {
+        Self::start_for(text, memory, None)
+    }
+
+    /// The same, whose admin listener has this operator as its caller.
+    pub fn start_for(text: &str, memory: Arc<Memory>, operator: Option<Operator>) -> Self {
         let settings = Settings::parse(text, "config.toml", &BTreeMap::new(), &[]);
         let settings = settings.unwrap_or_else(|problems| panic!("{problems}"));
         let (stop, stopping) = watch::channel(false);
         let (ready, addresses) = channel();
         let thread = thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-            runtime.unwrap().block_on(run(&settings, &memory, stopping, &ready));
+            runtime.unwrap().block_on(run(&settings, &memory, operator, stopping, &ready));
         });
         let (listen, admin) = addresses.recv().expect("the service starts");
         Self { listen, admin, stop, thread: Some(thread) }
@@ -81,6 +87,7 @@ impl Drop for Service {
 async fn run(
     settings: &Settings,
     memory: &Arc<Memory>,
+    operator: Option<Operator>,
     mut stopping: watch::Receiver<bool>,
     ready: &Sender<(SocketAddr, SocketAddr)>,
 ) {
@@ -114,7 +121,11 @@ async fn run(
     let (_given, server) = watch::channel(Arc::new(settings.server.clone()));
     let routes = Routes::from(public_router(state.clone()));
     let serving = tokio::spawn(serve(public, routes, server.clone(), metrics.clone(), stopping.clone()));
-    let routes = Routes::from(admin_router(state));
+    let admin_routes = match operator {
+        Some(operator) => admin_router(state).layer(axum::Extension(Arc::new(operator))),
+        None => admin_router(state),
+    };
+    let routes = Routes::from(admin_routes);
     tokio::spawn(serve(admin, routes, server, metrics, stopping.clone()));
     ready.send(addresses).unwrap();
     let ticking = queue.clone();
