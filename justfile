@@ -7,7 +7,7 @@ default:
     @just --list --unsorted
 
 # Every step that a change must pass
-ci: format lint document dependencies test smoke
+ci: format lint document dependencies console test smoke
 
 # The sources are formatted
 format:
@@ -25,6 +25,10 @@ document:
 dependencies:
     cargo deny --locked --log-level error check bans licenses sources
     cargo machete --skip-target-dir
+
+# The console's vendored file is what its packages make
+console:
+    cd web/console && npm run --silent vendor | cmp - vendor/preact.js
 
 # All tests, or those whose names contain a word: `just test feed::`
 test *words:

@@ -10,6 +10,8 @@ mod app_users;
 mod auth;
 mod body;
 mod console;
+#[cfg(feature = "console")]
+mod console_files;
 mod devices;
 mod erasure;
 mod error;
@@ -36,6 +38,7 @@ mod signature;
 mod state;
 mod stray_webhooks;
 mod users;
+mod web_file;
 mod webhooks;
 
 pub use export::parse_filter;

@@ -7,19 +7,20 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
 
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::answers::json as answer;
 use super::reads;
+use super::web_file::{self, Caching};
 
 const HEAD: &str = include_str!("../../openapi/head.json");
 const SCHEMAS: [&str; 2] =
     [include_str!("../../openapi/schemas.json"), include_str!("../../openapi/schemas-v2.json")];
 const ANSWERS: &str = include_str!("../../openapi/answers.json");
-const AREAS: [&str; 8] = [
+const AREAS: [&str; 9] = [
     include_str!("../../openapi/webhooks.json"),
     include_str!("../../openapi/app-users.json"),
     include_str!("../../openapi/feed.json"),
@@ -27,6 +28,7 @@ const AREAS: [&str; 8] = [
     include_str!("../../openapi/admin.json"),
     include_str!("../../openapi/upkeep.json"),
     include_str!("../../openapi/operator.json"),
+    include_str!("../../openapi/console-files.json"),
     include_str!("../../openapi/about.json"),
 ];
 const CALLS: &str = include_str!("../../openapi/calls.json");
@@ -49,10 +51,6 @@ const READS: &str = "x-reads";
 /// What a call of an operator may also get, by status: an app that they do not see, and a foreign host.
 const OF_OPERATORS: [(&str, &str); 2] =
     [("404", "#/components/responses/NotFound"), ("421", "#/components/responses/Misdirected")];
-
-/// The page loads nothing from elsewhere and calls this listener only.
-const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
-                           img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 static DOCUMENT: LazyLock<String> =
     LazyLock::new(|| assemble().expect("what is embedded is JSON; a test assembles it").to_string());
@@ -97,28 +95,28 @@ pub(super) async fn openapi() -> Response {
 }
 
 pub(super) async fn page() -> Response {
-    file("text/html; charset=utf-8", include_str!("../../web/docs.html"))
+    file("docs.html", include_str!("../../web/docs.html"))
 }
 
 pub(super) async fn style() -> Response {
-    file("text/css; charset=utf-8", include_str!("../../web/docs.css"))
+    file("docs.css", include_str!("../../web/docs.css"))
+}
+
+/// The colours and fonts, which the console has too.
+pub(super) async fn tokens() -> Response {
+    file("tokens.css", include_str!("../../web/console/style/tokens.css"))
+}
+
+pub(super) async fn icon() -> Response {
+    file("icon.svg", include_str!("../../web/console/icon.svg"))
 }
 
 pub(super) async fn script() -> Response {
-    file("text/javascript; charset=utf-8", include_str!("../../web/docs.js"))
+    file("docs.js", include_str!("../../web/docs.js"))
 }
 
-fn file(kind: &'static str, text: &'static str) -> Response {
-    let mut response = answer(StatusCode::OK, text);
-    for (name, value) in [
-        (header::CONTENT_TYPE, kind),
-        (header::CACHE_CONTROL, "no-cache"),
-        (header::CONTENT_SECURITY_POLICY, PAGE_POLICY),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    ] {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
-    }
-    response
+fn file(name: &str, text: &'static str) -> Response {
+    web_file::answer(name, text, Caching::Ask)
 }
 
 /// Paths with common properties.

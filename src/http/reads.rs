@@ -125,7 +125,7 @@ mod tests {
     use crate::http::openapi;
 
     /// Calls that look at no database.
-    const NONE: [&str; 7] = [
+    const NONE: [&str; 14] = [
         "GET /webhooks",
         "GET /webhooks/{app}",
         "GET /livez",
@@ -133,6 +133,13 @@ mod tests {
         "GET /docs",
         "GET /docs/page.css",
         "GET /docs/page.js",
+        "GET /docs/tokens.css",
+        "GET /docs/icon.svg",
+        "GET /",
+        "GET /console",
+        "GET /console/",
+        "GET /console/{version}/{file}",
+        "GET /console/{version}/{folder}/{file}",
     ];
 
     #[test]

@@ -8,6 +8,8 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
 
+#[cfg(feature = "console")]
+use super::console_files;
 use super::error::ApiError;
 use super::host::{self, Hosts};
 use super::state::HttpState;
@@ -42,6 +44,8 @@ pub fn public_router(shared: Arc<HttpState>) -> Router {
         .route("/openapi.json", get(openapi::openapi))
         .route("/docs", get(openapi::page))
         .route("/docs/page.css", get(openapi::style))
+        .route("/docs/tokens.css", get(openapi::tokens))
+        .route("/docs/icon.svg", get(openapi::icon))
         .route("/docs/page.js", get(openapi::script))
         .merge(rest)
         .fallback(no_route)
@@ -103,7 +107,11 @@ pub fn admin_router(shared: Arc<HttpState>) -> Router {
         .method_not_allowed_fallback(no_method)
         .layer(from_fn(middleware::process_operator_request))
         .with_state(Arc::new(shared.for_operators()));
+    let files = Router::new();
+    #[cfg(feature = "console")]
+    let files = files.merge(console_files::routes());
     Router::new()
+        .merge(files)
         .merge(changing)
         .merge(users)
         .merge(console::calls())

@@ -6,7 +6,9 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::support::{APP, Home, KEY_ID, KEY_SECRET, SECRET, installed, npm_package, require};
+use crate::support::{
+    APP, Home, KEY_ID, KEY_SECRET, SECRET, installed, npm_package, npm_package_of, require,
+};
 
 /// The app token of the demo app.
 const APP_TOKEN: &str = "demo-app-token";
@@ -57,6 +59,6 @@ fn the_v2_client_creates_patches_and_lists() {
 #[test]
 fn chromium_shows_and_tries_every_call_of_the_page() {
     require!(installed("chromium"));
-    require!(npm_package("axe-core"));
-    run(&require!(npm_package("playwright-core")), "docs_page.mjs", "docs page");
+    require!(npm_package_of("tests/browser", "axe-core"));
+    run(&require!(npm_package_of("tests/browser", "playwright-core")), "docs_page.mjs", "docs page");
 }

@@ -9,6 +9,7 @@ mod bounds;
 mod clients;
 mod conformance;
 mod console;
+mod console_files;
 mod convergence;
 mod crash;
 mod decide;

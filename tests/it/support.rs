@@ -29,7 +29,7 @@ use memory::Memory;
 use rollcall::operators::Operator;
 use serde_json::Value;
 pub(crate) use skip::require;
-pub use skip::{Missing, installed, note_skipped, npm_package, report};
+pub use skip::{Missing, installed, note_skipped, npm_package, npm_package_of, report};
 use tempfile::TempDir;
 
 /// The demo app of the shipped settings, which every test may use.

@@ -6,7 +6,7 @@ use super::{Answer, create, done, look_up};
 use crate::support::{APP, DOCUMENT, Home, METHODS, Program, encoded, is_on, request, resolve};
 
 /// Calls whose addresses others write: senders, probes, browsers. They ignore unknown parameters.
-const OPEN: [&str; 9] = [
+const OPEN: [&str; 12] = [
     "/webhooks",
     "/webhooks/{app}",
     "/livez",
@@ -16,6 +16,9 @@ const OPEN: [&str; 9] = [
     "/openapi.json",
     "/docs",
     "/docs/",
+    "/",
+    "/console",
+    "/console/",
 ];
 
 /// A call of the document: its method, its address for `bob`, whether it is the admin listener's, its parameters.
@@ -29,7 +32,10 @@ struct Called {
 fn calls() -> Vec<Called> {
     let mut calls = Vec::new();
     for (path, item) in DOCUMENT["paths"].as_object().unwrap() {
-        if OPEN.iter().any(|open| path == open || open.ends_with('/') && path.starts_with(open)) {
+        if OPEN
+            .iter()
+            .any(|open| path == open || open.len() > 1 && open.ends_with('/') && path.starts_with(open))
+        {
             continue;
         }
         for method in METHODS {

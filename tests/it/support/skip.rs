@@ -52,12 +52,17 @@ pub fn installed(name: &str) -> Result<(), Missing> {
 
 /// A package of `tests/clients`, and `node` to run it; gives the folder of the scripts.
 pub fn npm_package(name: &str) -> Result<PathBuf, Missing> {
+    npm_package_of("tests/clients", name)
+}
+
+/// The same of another folder of scripts.
+pub fn npm_package_of(scripts: &str, name: &str) -> Result<PathBuf, Missing> {
     installed("node")?;
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(scripts);
     if folder.join("node_modules").join(name).exists() {
         return Ok(folder);
     }
-    Err(Missing::new(format!("`{name}` is not installed: npm ci --prefix tests/clients --ignore-scripts")))
+    Err(Missing::new(format!("`{name}` is not installed: npm ci --prefix {scripts} --ignore-scripts")))
 }
 
 /// Prints and records that a test is skipped; called by `require!`, with the name of a function in the test.

@@ -6,7 +6,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
-import { app, keyId, report, secret, url, webhookSecret } from './world.mjs';
+import { app, keyId, report, secret, url, webhookSecret } from '../clients/world.mjs';
 
 const { PATH, ROLLCALL_SCREENSHOTS: pictures } = process.env;
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');

@@ -1,0 +1,36 @@
+// The profile of an app user: each value with the event that set it.
+import { EventLink } from "../parts/changes.js";
+import { Table } from "../parts/page.js";
+import { Signs, Value } from "../parts/text.js";
+import { Time, TimeHead } from "../parts/time.js";
+import { html } from "../vendor/preact.js";
+
+const FIRST = ["givenName", "surname", "userId", "email", "signedUpAt", "conversationStarted", "credentialRequired"];
+const ELSEWHERE = ["_id", "clients", "masked", "properties"];
+
+/** The members of an app user as rows `[path, value]`, a property in each its own. */
+export function membersOf(user) {
+  const others = Object.keys(user).filter((name) => !FIRST.includes(name) && !ELSEWHERE.includes(name)).sort();
+  const own = [...FIRST, ...others].filter((name) => user[name] !== undefined).map((name) => [name, user[name]]);
+  return [...own, ...Object.entries(user.properties ?? {}).map(([key, value]) => [`properties.${key}`, value])];
+}
+
+/** Where a value is from: `{seq, trigger, time}`, and for one that came with a merge the event that said it. */
+function Source({ of, shown }) {
+  if (!of) return html`<span class="soft">not known</span>`;
+  return html`<${EventLink} seq=${of.seq} shown=${shown} /> <span class="soft"><${Signs} text=${of.trigger} /></span>`;
+}
+
+export function Profile({ user, provenance, shown }) {
+  const rows = membersOf(user);
+  const from = provenance ?? {};
+  const overridden = rows.some(([path]) => from[path]?.reported !== undefined);
+  const columns = [
+    { name: "field", head: "Field", cell: ([path]) => html`<code><${Signs} text=${path} /></code>` },
+    { name: "value", head: "Value", cell: ([, value]) => html`<${Value} of=${value} />` },
+    overridden && { name: "reported", head: "Smooch says", cell: ([path]) => from[path]?.reported !== undefined && html`<${Value} of=${from[path].reported} />` },
+    { name: "event", head: "Set by event", cell: ([path]) => html`<${Source} of=${from[path]} shown=${shown} />` },
+    { name: "time", head: html`<${TimeHead}>Since<//>`, kind: "time", cell: ([path]) => html`<${Time} of=${from[path]?.time} />` },
+  ].filter(Boolean);
+  return html`<${Table} label="Profile" columns=${columns} rows=${rows} keyOf=${([path]) => path} linked=${false} />`;
+}

@@ -1,0 +1,45 @@
+// Settings: each key, its value, and where it is from; secrets as a number only.
+import * as api from "../api.js";
+import { Change } from "../parts/change.js";
+import { Empty, Failed, useCall } from "../parts/load.js";
+import { Badge, Head, Table } from "../parts/page.js";
+import { jsonText, Signs, Value } from "../parts/text.js";
+import { go, useTitle, withParams } from "../state.js";
+import { html, useState } from "../vendor/preact.js";
+
+/** Where a value is from: a file with its line, the environment, the command line, or the default. */
+function From({ of: from }) {
+  if (!from) return null;
+  return html`${from.layer}${from.file && html` <code><${Signs} text=${from.file} />${from.line !== undefined && `:${from.line}`}</code>`}`;
+}
+
+const secretText = (set) => (set === 0 ? "none set" : `${set} set`);
+
+export function Settings({ params }) {
+  useTitle("Settings");
+  const list = useCall(() => api.settings(), []);
+  const [told, setTold] = useState();
+  const word = (params.get("find") ?? "").toLowerCase();
+  const all = list.data?.settings;
+  const rows = all?.filter(({ key, means }) => key.toLowerCase().includes(word) || (means ?? "").toLowerCase().includes(word));
+  const sections = [...new Set((rows ?? []).map(({ key }) => key.split(".")[0]))];
+  const columns = [
+    { name: "key", head: "Key", cell: (one) => html`<code>${one.key}</code>${one.means && html`<div class="soft small"><${Signs} text=${one.means} /></div>`}` },
+    { name: "value", head: "Value", cell: (one) => (one.secret ? html`<span class="soft">${secretText(one.secret.set)}</span>` : html`<${Value} of=${one.value} />`) },
+    { name: "default", head: "Default", cell: (one) => one.default !== undefined && jsonText(one.default) !== jsonText(one.value) && html`<span class="soft"><${Value} of=${one.default} /></span>` },
+    { name: "from", head: "From", cell: (one) => html`<span class="small"><${From} of=${one.from} /></span>` },
+    { name: "restart", head: "Change", cell: (one) => (one.restart ? html`<${Badge}>restart<//>` : html`<${Badge}>reload<//>`) },
+  ];
+  return html`<${Head} title="Settings" sub="In force; files and environment decide them, not this page" calls=${[api.settings()]}
+      actions=${list.data && html`<${Change} label="Reload" title="Read the settings again?" call=${() => api.reload()} done=${(data) => { setTold(data); list.again(); }}>
+        <p>Files and environment are read again, as after SIGHUP. With a problem in them nothing changes.</p><//>`} />
+    ${told && html`<div class="notice good" role="status"><p><strong>Read again.</strong> ${told.changed?.length ? html`Changed: ${told.changed.map((key) => html`<code><${Signs} text=${String(key)} /></code> `)}` : "Nothing had changed."}
+      ${(told.needRestart ?? told.needsRestart)?.length > 0 && html` Only after a restart: ${(told.needRestart ?? told.needsRestart).map((key) => html`<code><${Signs} text=${String(key)} /></code> `)}`}</p></div>`}
+    ${list.failure && html`<${Failed} of=${list} what="The settings" />`}
+    <div class="filters"><label class="words"><span class="visually-hidden">Find a setting</span><input type="search" data-search placeholder="Find a setting" value=${params.get("find") ?? ""}
+      onInput=${(event) => go(withParams({ find: event.currentTarget.value }), { replace: true })} /></label></div>
+    ${rows?.length === 0 && html`<${Empty} title="No such setting">No key and no explanation has this word.<//>`}
+    ${sections.map((section) => html`<section key=${section}><h2><code>[${section}]</code></h2>
+      <${Table} label=${section} columns=${columns} fixed rows=${rows.filter(({ key }) => key.split(".")[0] === section)} keyOf=${({ key }) => key} linked=${false} /></section>`)}
+    ${!rows && !list.failure && html`<${Table} label="Settings" columns=${columns} busy />`}`;
+}

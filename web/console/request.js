@@ -1,0 +1,141 @@
+// Sends calls. A call is an object that api.js makes: `{method, path, query, body, headers, accept}`; the same object is
+// also shown as a curl command.
+import { kept, store } from "./state.js";
+
+/** Where the calls are: the folder above the console's. */
+export const ROOT = new URL("../", new URL("./", location.href));
+
+/** The second half of the session; a cookie that no script can read is the first. */
+export const half = kept("half", null);
+
+/** Who has signed in, as GET `/session` answers; null: nobody; undefined: not known yet. */
+export const session = store(undefined);
+
+/** Since when the service cannot be reached; null while it can. */
+export const lost = store(null);
+
+/** A call that failed. `status` is 0 where there was no answer. */
+export class Failure extends Error {
+  constructor({ status, code, description, requestId, retryAfter, data }) {
+    super(description);
+    Object.assign(this, { status, code, requestId, retryAfter, data });
+  }
+}
+
+/** A number that JavaScript would show in another way than it was sent: `1.0`, or 20 digits. */
+export class Numeral {
+  constructor(source) {
+    this.source = source;
+  }
+
+  toString() {
+    return this.source;
+  }
+
+  toJSON() {
+    return JSON.rawJSON ? JSON.rawJSON(this.source) : Number(this.source);
+  }
+}
+
+/** JSON with every number as it was sent. */
+export const parseJson = (text) =>
+  JSON.parse(text, (_, value, context) =>
+    typeof value === "number" && context && context.source !== String(value) ? new Numeral(context.source) : value);
+
+/** The address of a call, relative to the root: `v1/apps/…?limit=25`. */
+export function addressOf({ path, query = {} }) {
+  const pairs = new URLSearchParams();
+  for (const [name, value] of query instanceof URLSearchParams ? query : Object.entries(query)) {
+    if (value !== undefined && value !== null && value !== "") pairs.append(name, value);
+  }
+  const text = pairs.toString();
+  return `${path}${text && `?${text}`}`;
+}
+
+/** Sends a call, and gives the answer whatever its status is; a session that has ended is noted. */
+export async function fetchCall(call, signal) {
+  const headers = { accept: call.accept ?? "application/json", ...call.headers };
+  if (half.get()) headers["x-rollcall-session"] = half.get();
+  // A change is declared as JSON, also one without a body: no form of another page can send it.
+  if (call.method !== "GET") headers["content-type"] = "application/json";
+  const asked = half.get();
+  let answer;
+  try {
+    answer = await fetch(new URL(addressOf(call), ROOT), {
+      method: call.method, headers, signal, cache: "no-store", credentials: "same-origin", redirect: "error",
+      body: call.body === undefined ? undefined : JSON.stringify(call.body),
+    });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    lost.set(lost.get() ?? Date.now());
+    throw new Failure({ status: 0, code: "unreachable", description: "The service cannot be reached.", retryAfter: 2 });
+  }
+  lost.set(null);
+  if (answer.status === 401 && session.get() && asked === half.get()) {
+    half.set(null);
+    session.set(null);
+  }
+  return answer;
+}
+
+/** The failure that an answer tells of. */
+export async function failureOf(answer) {
+  const text = await answer.text();
+  let data;
+  try {
+    data = parseJson(text);
+  } catch {
+    // Not an answer of rollcall; perhaps one of a proxy.
+  }
+  const { code, description } = data?.error ?? {};
+  const seconds = Number(answer.headers.get("retry-after"));
+  return new Failure({
+    status: answer.status, code: code ?? `status_${answer.status}`, data,
+    description: description ?? `The answer was ${answer.status} ${answer.statusText}`.trim(),
+    requestId: answer.headers.get("x-request-id"), retryAfter: seconds > 0 ? seconds : undefined,
+  });
+}
+
+/** Sends a call; gives `{data, etag, status}`, or throws a `Failure`. */
+export async function send(call, signal) {
+  const answer = await fetchCall(call, signal);
+  if (!answer.ok) throw await failureOf(answer);
+  const data = call.bytes ? new Uint8Array(await answer.arrayBuffer()) : parseJson(await answer.text());
+  return { data, etag: answer.headers.get("etag"), status: answer.status };
+}
+
+/** Whether the operator may change something. */
+export const mayChange = () => session.get()?.role === "operator";
+
+/** Whether answers have the values of people. */
+export const seesPeople = () => session.get()?.personalData !== false;
+
+/** Looks up the session that this browser has, if any. */
+export async function findSession() {
+  try {
+    session.set((await send({ method: "GET", path: "session" })).data);
+  } catch (failure) {
+    if (failure.status !== 401 && failure.status !== 403) throw failure;
+    half.set(null);
+    session.set(null);
+  }
+}
+
+/** Signs in with `{code}` or `{name, secret}`. */
+export async function signIn(proof) {
+  const { data } = await send({ method: "POST", path: "session", body: proof });
+  session.set({ ...data, half: undefined });
+  half.set(data.half);
+}
+
+/** Ends the session, here and in the other tabs. */
+export async function signOut() {
+  await send({ method: "DELETE", path: "session" });
+  half.set(null);
+  session.set(null);
+}
+
+half.watch((value) => {
+  if (value === null) session.set(null);
+  else if (!session.get()) findSession().catch(() => {});
+});
