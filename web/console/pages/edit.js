@@ -87,9 +87,9 @@ export function Edit({ app, user, etag, close, saved }) {
       : html`<p class="soft">A value set here holds until Smooch reports a new one. Leave a field empty to clear it.</p>
         <div class="columns"><div class="fields">${FIELDS.map(([name, says]) => html`<label class="field"><span>${says}</span>
           <input value=${form.fields[name]} autocomplete="off" onInput=${(event) => setField(name, event.currentTarget.value)} /></label>`)}</div>
-        <div><h3>Properties</h3>${form.properties.map((one, n) => html`<div class="tools">
-          <label><span class="visually-hidden">Key</span><input size="12" value=${one.key} readonly=${one.was !== undefined} onInput=${(event) => setProperty(n, { key: event.currentTarget.value })} /></label>
-          <label><span class="visually-hidden">Value of ${one.key}</span><input size="16" value=${one.text} disabled=${one.dropped} onInput=${(event) => setProperty(n, { text: event.currentTarget.value })} /></label>
+        <div class="fields"><h3>Properties</h3>${form.properties.map((one, n) => html`<div class="property">
+          <label><span class="visually-hidden">Key</span><input value=${one.key} readonly=${one.was !== undefined} onInput=${(event) => setProperty(n, { key: event.currentTarget.value })} /></label>
+          <label><span class="visually-hidden">Value of ${one.key}</span><input value=${one.text} disabled=${one.dropped} onInput=${(event) => setProperty(n, { text: event.currentTarget.value })} /></label>
           <button type="button" onClick=${() => setProperty(n, { dropped: !one.dropped })}>${one.dropped ? "Keep" : "Remove"}</button></div>`)}
           <button type="button" onClick=${() => setForm({ ...form, properties: [...form.properties, { key: "", text: "" }] })}>Add a property</button>
           <p class="soft small">Numbers, true and false are written plainly; text that looks like one stands in quotes.</p></div></div>`}

@@ -63,8 +63,8 @@ export function ZoneSwitch() {
   useEffect(() => {
     document.documentElement.dataset.zone = inUtc ? "utc" : "local";
   }, [inUtc]);
-  return html`<button class="plain" aria-pressed=${String(inUtc)} onClick=${() => utc.set(!inUtc)}
-    title=${inUtc ? "Show local times" : "Show times in UTC"}>${inUtc ? "UTC" : `Local time, ${zone(false)}`}</button>`;
+  return html`<button class="plain" onClick=${() => utc.set(!inUtc)} title=${inUtc ? "Show local times" : "Show times in UTC"}>
+    <span class="visually-hidden">Times in </span>${zone(inUtc)}<span class="visually-hidden">; show ${inUtc ? "local times" : "UTC"}</span></button>`;
 }
 
 /** A length of time in ms: `40 ms`, `1.3 s`, `2 min`. */
