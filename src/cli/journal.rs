@@ -15,8 +15,9 @@ use super::database;
 use super::listing::{ListedItem, ShowArgs, print_list, print_members, put_body};
 use crate::config::Settings;
 use crate::directory::DirectoryReader;
+use crate::directory::journal::EntryContent;
+use crate::domain::CallMade;
 use crate::domain::timestamp::format_ms;
-use crate::domain::{CallMade, SmoochId};
 use crate::ingest::maintenance::reparse_event;
 use crate::smooch::journal_entry::{self, EntryOriginal};
 use crate::store::rows::RowFilter;
@@ -101,12 +102,11 @@ fn show(args: &ShowArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     let body = reader.read_bodies(&found, reparse_event)?.swap_remove(0).1;
     let mut out = io::stdout().lock();
     if args.body {
-        let body = match original_content(entry, &body) {
-            EntryContent::Nothing(why) => anyhow::bail!("entry {}: {why}", args.seq),
-            EntryContent::Body(body) => body.to_vec(),
-            EntryContent::Call(call) => call.body.unwrap_or_default().into_bytes(),
-        };
-        out.write_all(&body)?;
+        match EntryContent::of(entry, &body) {
+            EntryContent::Webhook(body) => out.write_all(&body)?,
+            EntryContent::Call(call) => out.write_all(call.body.unwrap_or_default().as_bytes())?,
+            _ => anyhow::bail!("entry {}: {}", args.seq, missing_original(entry, &body)),
+        }
     } else if args.json {
         let mut value = entry.to_json();
         match entry.source {
@@ -124,22 +124,23 @@ fn show(args: &ShowArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
         }
         writeln!(out, "{value}")?;
     } else {
-        let told = original_content(entry, &body);
         print_members(&mut out, entry)?;
-        match told {
+        match EntryContent::of(entry, &body) {
             EntryContent::Call(call) => {
                 writeln!(out, "call      {}", call_line(&call))?;
                 writeln!(out, "key       {}", key_line(&call))?;
                 writeln!(out, "\n{}", call.body.as_deref().unwrap_or("(no body)"))?;
             }
-            EntryContent::Body(body) => {
+            EntryContent::Webhook(body) => {
                 writeln!(out, "place     {} (of the events in its body)", entry.place)?;
                 writeln!(out)?;
-                out.write_all(body)?;
+                out.write_all(&body)?;
                 writeln!(out)?;
             }
-            EntryContent::Nothing(why) if body.is_empty() => writeln!(out, "\n{why}")?,
-            EntryContent::Nothing(why) => writeln!(out, "\n{why}\n{}", journal_entry::decided(&body))?,
+            EntryContent::Deleted => writeln!(out, "\n{}", missing_original(entry, &body))?,
+            EntryContent::FactsOnly => {
+                writeln!(out, "\n{}\n{}", missing_original(entry, &body), journal_entry::decided(&body))?;
+            }
         }
     }
     out.flush()?;
@@ -160,7 +161,7 @@ impl ListedItem for Entry {
     }
 
     fn to_line(&self) -> String {
-        let users = match users(self) {
+        let users = match self.user_ids().collect::<Vec<_>>() {
             users if users.is_empty() => "-".to_owned(),
             users => users.join(","),
         };
@@ -183,7 +184,7 @@ impl ListedItem for Entry {
             "received": format_ms(self.received),
             "trigger": &*self.trigger,
             "outcome": self.outcome.as_str(),
-            "users": users(self),
+            "users": self.user_ids().collect::<Vec<_>>(),
         });
         if let Some(micros) = self.event_time {
             value["time"] = format_ms(micros.div_euclid(1000)).into();
@@ -192,28 +193,9 @@ impl ListedItem for Entry {
     }
 }
 
-fn users(entry: &Entry) -> Vec<&str> {
-    entry.users.iter().map(|(id, _)| id.as_str()).filter(|id| *id != SmoochId::APP).collect()
-}
-
-enum EntryContent<'b> {
-    Body(&'b [u8]),
-    Call(CallMade),
-    Nothing(String),
-}
-
-fn original_content<'b>(entry: &Entry, body: &'b [u8]) -> EntryContent<'b> {
-    if body.is_empty() {
-        return EntryContent::Nothing(NOT_KEPT.to_owned());
-    }
-    if entry.source == Source::Webhook {
-        return EntryContent::Body(body);
-    }
-    let call = CallMade::of(body).filter(|call| entry.source == Source::Api && !call.erased);
-    call.map_or_else(
-        || EntryContent::Nothing(journal_entry::note(body, entry.source == Source::Api).to_owned()),
-        EntryContent::Call,
-    )
+/// Why an entry has no original.
+fn missing_original(entry: &Entry, body: &[u8]) -> &'static str {
+    if body.is_empty() { NOT_KEPT } else { journal_entry::note(body, entry.source == Source::Api) }
 }
 
 fn call_line(call: &CallMade) -> String {

@@ -48,6 +48,16 @@ impl DirectoryReader {
 
     /// The numbers of all entries about these app users.
     pub fn find_entry_numbers(&self, app: &AppId, ids: &BTreeSet<SmoochId>) -> Result<BTreeSet<Seq>> {
+        Ok(self.find_entry_numbers_within(app, ids, usize::MAX)?.unwrap_or_default())
+    }
+
+    /// The same; `None` if there are more than `most`.
+    pub(super) fn find_entry_numbers_within(
+        &self,
+        app: &AppId,
+        ids: &BTreeSet<SmoochId>,
+        most: usize,
+    ) -> Result<Option<BTreeSet<Seq>>> {
         let rows = self.snapshot()?;
         let list: Vec<SmoochId> = ids.iter().cloned().collect();
         let heads = find_connected(&*rows, app, &list)?;
@@ -66,8 +76,11 @@ impl DirectoryReader {
                 next.extend(users.filter_map(|(_, previous)| previous));
             }
             wave = &next - &numbers;
+            if numbers.len() > most {
+                return Ok(None);
+            }
         }
-        Ok(numbers)
+        Ok(Some(numbers))
     }
 
     /// At most `limit` entries of these app users, newest first, backwards from those in `from`. Each entry names the
@@ -76,21 +89,49 @@ impl DirectoryReader {
         &self,
         app: &AppId,
         of: &BTreeSet<SmoochId>,
-        mut from: BTreeSet<Seq>,
+        from: BTreeSet<Seq>,
         limit: usize,
     ) -> Result<JournalPiece> {
         let (rows, mut entries) = (self.snapshot()?, Vec::new());
-        while entries.len() < limit
-            && let Some(seq) = from.pop_last()
-        {
-            let found = Entry::find(&*rows, &seq)?;
-            // An entry that is not there was trimmed, or was about an erased app user alone.
-            let Some(entry) = found.filter(|entry| entry.app == *app) else { continue };
-            let of_them = entry.users.iter().filter(|(id, _)| of.contains(id));
-            from.extend(of_them.filter_map(|(_, previous)| *previous));
-            entries.push(entry);
+        let mut walk = JournalWalk::new(app, of, from);
+        while entries.len() < limit && !walk.links.is_empty() {
+            entries.extend(walk.next(&*rows)?);
         }
         let bodies = bodies_of(&*rows, &entries)?.into_iter().map(|(_, body)| body);
-        Ok((entries.into_iter().zip(bodies).collect(), from))
+        Ok((entries.into_iter().zip(bodies).collect(), walk.into_links()))
+    }
+}
+
+/// A walk backwards along the links of the entries of app users.
+pub(super) struct JournalWalk {
+    app: AppId,
+    of: BTreeSet<SmoochId>,
+    links: BTreeSet<Seq>,
+}
+
+impl JournalWalk {
+    /// From these entries on.
+    pub(super) fn new(app: &AppId, of: &BTreeSet<SmoochId>, links: BTreeSet<Seq>) -> Self {
+        Self { app: app.clone(), of: of.clone(), links }
+    }
+
+    /// The entries that were linked to and not read yet.
+    pub(super) fn links(&self) -> &BTreeSet<Seq> {
+        &self.links
+    }
+
+    /// The same, at the end.
+    pub(super) fn into_links(self) -> BTreeSet<Seq> {
+        self.links
+    }
+
+    /// Reads the entry with the greatest of the linked numbers; none if it is not there: it was trimmed, or was about an
+    /// erased app user alone.
+    pub(super) fn next(&mut self, rows: &dyn Rows) -> Result<Option<Entry>> {
+        let Some(seq) = self.links.pop_last() else { return Ok(None) };
+        let found = Entry::find(rows, &seq)?.filter(|entry| entry.app == self.app);
+        let of_them = found.iter().flat_map(|entry| &entry.users).filter(|(id, _)| self.of.contains(id));
+        self.links.extend(of_them.filter_map(|(_, previous)| *previous));
+        Ok(found)
     }
 }

@@ -3,10 +3,14 @@
 use bytes::Bytes;
 
 use super::reader::DirectoryReader;
+use crate::domain::CallMade;
 use crate::format::bodies::unpack;
 use crate::store::rows::Rows;
-use crate::store::tables::{BodySize, EntryTime, Horizon, PackedBodies};
-use crate::store::{Entry, Error, ReadEvent, ReadRow as _, Result, Seq, event};
+use crate::store::tables::{BodySize, EntryTime, Gap, Horizon, PackedBodies};
+use crate::store::{CompactionPoint, Entry, Error, ReadEvent, ReadRow as _, Result, Seq, Source, event};
+
+/// Bytes of unpacked bodies beyond which [`DirectoryReader::describe_bodies`] unpacks no further batch.
+const DESCRIBED_BYTES: usize = 64 << 20;
 
 /// A body of the journal, and the first entry of its batch: with [`Entry::body`], that identifies the body.
 pub type BatchBody = (Seq, Bytes);
@@ -45,6 +49,11 @@ pub fn last_entry_seq(rows: &dyn Rows) -> Result<Seq> {
 pub struct UnpackedBatch(Option<(Seq, Vec<Bytes>)>);
 
 impl UnpackedBatch {
+    /// The bytes of its bodies.
+    fn bytes(&self) -> usize {
+        self.0.iter().flat_map(|(_, bodies)| bodies).map(Bytes::len).sum()
+    }
+
     /// The body that an entry came in, with the first number of its batch; empty if the bodies are deleted. If the row
     /// of the batch is lost, the body may be that of an earlier one: [`event`] notices.
     ///
@@ -76,7 +85,133 @@ pub fn bodies_of(rows: &dyn Rows, entries: &[Entry]) -> Result<Vec<BatchBody>> {
     entries.iter().map(|entry| batch.body(rows, entry)).collect()
 }
 
+/// What a number of the journal stands for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum EntryState {
+    /// An entry.
+    Present(Box<Entry>),
+    /// One that retention deleted; `oldest` is the first that remains.
+    Trimmed {
+        /// Its number.
+        oldest: Seq,
+    },
+    /// One that was deleted with the app users that it was about.
+    Erased,
+    /// None: no entry has this number yet.
+    NotGiven,
+}
+
+/// What of an entry is stored as received.
+#[derive(Clone, Debug, PartialEq)]
+pub enum EntryContent {
+    /// The body of a webhook.
+    Webhook(Bytes),
+    /// A call to our own API.
+    Call(Box<CallMade>),
+    /// Only the facts that the event was decided into: an app user of it was erased, or an earlier version stored no
+    /// calls.
+    FactsOnly,
+    /// Nothing any more.
+    Deleted,
+}
+
+impl EntryContent {
+    /// What the stored body of an entry holds; empty if it was deleted.
+    pub fn of(entry: &Entry, body: &Bytes) -> Self {
+        if body.is_empty() {
+            return Self::Deleted;
+        }
+        if entry.source == Source::Webhook {
+            return Self::Webhook(body.clone());
+        }
+        let call = CallMade::of(body).filter(|call| entry.source == Source::Api && !call.erased);
+        call.map_or(Self::FactsOnly, |call| Self::Call(Box::new(call)))
+    }
+
+    /// The bytes as received; `None` if there were none, or they are not stored.
+    pub fn bytes(&self) -> Option<Bytes> {
+        match self {
+            Self::Webhook(body) => Some(body.clone()),
+            Self::Call(call) => call.body.as_ref().map(|body| Bytes::from(body.clone())),
+            Self::FactsOnly | Self::Deleted => None,
+        }
+    }
+}
+
+/// What a list tells of the body of an entry.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct BodySummary {
+    /// It is stored as received.
+    pub is_kept: bool,
+    /// Its size; `None` if it is not known.
+    pub bytes: Option<usize>,
+    /// The call that it came in, without its body.
+    pub call: Option<CallMade>,
+}
+
 impl DirectoryReader {
+    /// What a number stands for.
+    ///
+    /// # Errors
+    /// [`Error::Hole`] if the entry is lost.
+    pub fn find_entry(&self, seq: Seq) -> Result<EntryState> {
+        let rows = self.snapshot()?;
+        if let Some(entry) = Entry::find(&*rows, &seq)? {
+            return Ok(EntryState::Present(Box::new(entry)));
+        }
+        let CompactionPoint { folded, oldest, .. } = CompactionPoint::read(&*rows)?;
+        if seq == 0 || seq > last_entry_seq(&*rows)? {
+            return Ok(EntryState::NotGiven);
+        }
+        if seq < oldest && seq <= folded {
+            return Ok(EntryState::Trimmed { oldest });
+        }
+        let gap = Gap::select().up_to("first", &seq).descending().first(&*rows)?;
+        if gap.is_some_and(|gap| seq <= gap.last) { Ok(EntryState::Erased) } else { Err(Error::Hole(seq)) }
+    }
+
+    /// The numbers of the entries that came in the same body as this one, itself included; only itself if the body was
+    /// deleted.
+    pub fn find_entries_of_body(&self, entry: &Entry) -> Result<Vec<Seq>> {
+        let rows = self.snapshot()?;
+        let Some(first) = first_of_batch(&*rows, entry.seq)? else { return Ok(vec![entry.seq]) };
+        let batch = entries_of_batch(&*rows, first)?.into_iter();
+        Ok(batch.filter(|other| other.body == entry.body).map(|other| other.seq).collect())
+    }
+
+    /// What a list tells of the bodies of these entries. A damaged body counts as one that is not stored. Batches are
+    /// unpacked up to a bound; behind it the size is not told, nor the call.
+    pub fn describe_bodies(&self, entries: &[Entry]) -> Result<Vec<BodySummary>> {
+        let rows = self.snapshot()?;
+        let (mut batch, mut unpacked, mut last) = (UnpackedBatch::default(), 0, None);
+        let describe = |entry: &Entry| {
+            let first = first_of_batch(&*rows, entry.seq)?;
+            let is_known = first == last;
+            if !is_known && unpacked >= DESCRIBED_BYTES {
+                let is_kept = first.is_some() && entry.source == Source::Webhook;
+                return Ok(BodySummary { is_kept, ..BodySummary::default() });
+            }
+            let body = match batch.body(&*rows, entry) {
+                Err(Error::Hole(_)) => return Ok(BodySummary::default()),
+                body => body?.1,
+            };
+            if !is_known {
+                unpacked += batch.bytes();
+                last = first;
+            }
+            let content = EntryContent::of(entry, &body);
+            let bytes = content.bytes().map(|bytes| bytes.len());
+            let call = match content {
+                EntryContent::Call(call) => Some(CallMade { body: None, ..*call }),
+                // What remains of a call after an erasure still has its caller.
+                EntryContent::FactsOnly if entry.source == Source::Api => CallMade::of(&body),
+                _ => None,
+            };
+            Ok(BodySummary { is_kept: bytes.is_some(), bytes, call })
+        };
+        entries.iter().map(describe).collect()
+    }
+
     /// The number of the last entry; 0 if there is none.
     pub fn last_entry_seq(&self) -> Result<Seq> {
         last_entry_seq(&*self.snapshot()?)

@@ -10,6 +10,7 @@ pub mod cache;
 pub mod census;
 pub mod compacted;
 mod compaction;
+pub mod entries;
 pub mod erasure;
 pub mod examination;
 pub mod export;

@@ -67,6 +67,16 @@ impl DirectoryReader {
         Ok(views.iter().flat_map(View::ids).cloned().collect())
     }
 
+    /// The same for an `_id` alone, without regard to any `userId`.
+    pub fn resolve_id(&self, app: &AppId, id: &SmoochId) -> Result<BTreeSet<SmoochId>> {
+        let rows = self.snapshot()?;
+        if let Some(view) = self.find_by_id(app, id)? {
+            return Ok(view.ids().cloned().collect());
+        }
+        let is_gone = !id.is_app() && !find_connected(&*rows, app, std::slice::from_ref(id))?.is_empty();
+        Ok(is_gone.then(|| id.clone()).into_iter().collect())
+    }
+
     /// For each pair of a surviving and a discarded app user: the two as they would be shown if they were un-merged now;
     /// `None` if they are not merged.
     pub fn preview_unmerges(

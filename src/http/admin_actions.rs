@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::answers::{EMPTY, answer, json, member};
 use super::error::ApiError;
+use super::quarantine::not_held;
 use super::state::{HttpState, State};
 use super::{body, reads, webhooks};
 use crate::clock::now_ms;
@@ -45,10 +46,6 @@ pub(super) async fn refuse_web_pages(request: Request, next: Next) -> Response {
 
 fn seq(text: &str) -> Result<Seq, ApiError> {
     text.parse().map_err(|_| ApiError::bad_request("The number of a body in quarantine is a whole number"))
-}
-
-fn not_held() -> ApiError {
-    ApiError::not_found("There is no such body in quarantine")
 }
 
 /// POST `/quarantine/{seq}/redrive`: parses a quarantined body again, by today's bounds, and applies it

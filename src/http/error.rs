@@ -94,11 +94,11 @@ impl ApiError {
     }
 
     /// The requested entry was deleted by retention; `oldest` is the first that remains.
-    pub(super) fn gone(description: &'static str, oldest: u64, epoch: Option<Epoch>) -> Self {
+    pub(super) fn gone(description: impl Into<Cow<'static, str>>, oldest: u64, epoch: Option<Epoch>) -> Self {
         Self { beside: Some(ErrorMember::Oldest(oldest, epoch)), ..Self::expired(description) }
     }
 
-    pub(super) fn expired(description: &'static str) -> Self {
+    pub(super) fn expired(description: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::GONE, "gone", description)
     }
 

@@ -23,9 +23,10 @@ use tokio::time::{Instant, sleep_until};
 use super::accept::accepts;
 use super::api_request::ApiRequest;
 use super::error::ApiError;
+use super::event_stream::STREAM;
 use cursors::{ChangeCursor, FeedCursor};
 use pages::{FollowerGuard, SnapshotPage, read_changes};
-use request::{FeedRequest, STREAM};
+use request::FeedRequest;
 
 /// GET `…/changes`: the changes after `since`, by default all; the next page is that since `next`.
 /// `limit` is 1 to 1000, by default 100; a page of large app users has fewer. `wait` is the time to wait

@@ -1,6 +1,7 @@
 //! The history of an app user, and its state in the past.
 
 mod as_of;
+mod effect;
 mod journal_pages;
 
 use std::collections::BTreeSet;
@@ -23,6 +24,7 @@ use crate::rebuild::history_entry::HistoryEntry;
 use crate::rebuild::history_replay::HistoryReplay;
 use crate::store::{Seq, Source};
 pub(super) use as_of::{PastRequest, then};
+pub(super) use effect::{EntryEffect, effect_of};
 use journal_pages::{JournalPages, Subject, each};
 
 const DEFAULT_LIMIT: usize = 25;

@@ -62,6 +62,16 @@ reads! {
     CENSUS: Long, "the counts of the metrics and of the apps",
         ["GET /metrics", "GET /apps"],
         "a twentieth of one processor; the last count if a new one takes longer than 250 ms";
+    JOURNAL_PAGE: Console, "a page of the journal", ["GET /journal"],
+        "200 entries, 20,000 looked at; bodies of 64 MiB";
+    JOURNAL_ENTRY: Console, "an entry of the journal, with what it changed", ["GET /journal/{seq}"],
+        "`limits.history_events`";
+    JOURNAL_BODY: Console, "the body of an entry", ["GET /journal/{seq}/body"], "the bodies of one batch";
+    QUARANTINE_PAGE: Console, "a page of the quarantine, and the number of bodies by reason", ["GET /quarantine"],
+        "200 bodies, 20,000 looked at; the numbers: only the time limit. Other reads get a turn after every 20,000 bodies";
+    QUARANTINED_BODY: Console, "a body in quarantine with its headers",
+        ["GET /quarantine/{seq}", "GET /quarantine/{seq}/body"],
+        "one row";
     LAST_WEBHOOKS: Long, "the last webhook of each app, at the start", [], "10,000 entries of the journal";
 }
 

@@ -14,8 +14,8 @@ use super::error::ApiError;
 use super::host::{self, Hosts};
 use super::state::HttpState;
 use super::{
-    addresses, admin, admin_actions, app_users, console, devices, feed, history, import, middleware, openapi,
-    parameters, stray_webhooks, users, webhooks,
+    addresses, admin, admin_actions, app_users, console, devices, feed, history, import, journal, middleware,
+    openapi, parameters, quarantine, stray_webhooks, users, webhooks,
 };
 use crate::config::ServerSettings;
 use crate::metrics::Metrics;
@@ -101,6 +101,13 @@ pub fn admin_router(shared: Arc<HttpState>) -> Router {
         .route("/rebuild", post(admin_actions::rebuild))
         .route("/import", post(import::receive))
         .layer(from_fn(admin_actions::refuse_web_pages));
+    let shown = Router::new()
+        .route("/journal", get(journal::list))
+        .route("/journal/{seq}", get(journal::show))
+        .route("/journal/{seq}/body", get(journal::body))
+        .route("/quarantine", get(quarantine::list))
+        .route("/quarantine/{seq}", get(quarantine::show))
+        .route("/quarantine/{seq}/body", get(quarantine::body));
     // The users API, of which the caller is the app in the path, by an operator.
     let users = Router::new()
         .nest("/v1", Router::new().nest("/apps/{app}", app_user_calls()))
@@ -114,6 +121,7 @@ pub fn admin_router(shared: Arc<HttpState>) -> Router {
         .merge(files)
         .merge(changing)
         .merge(users)
+        .merge(shown)
         .merge(console::calls())
         .route("/livez", get(admin::alive))
         .route("/readyz", get(admin::ready))

@@ -13,7 +13,7 @@ use super::error::ApiError;
 use super::list_request::{FitCount, MOST_IN_V2};
 use super::page_links::PageLinks;
 use super::parameters::limit;
-use super::{list_request, reads};
+use super::{list_cursor, list_request, reads};
 use crate::domain::ShownUser;
 use crate::domain::command::Action;
 use crate::smooch::rest;
@@ -104,7 +104,7 @@ pub(super) async fn list(request: ApiRequest) -> Result<Response, ApiError> {
     } else {
         last = page.next.or(last);
     }
-    let ends = [first, last].map(|place| place.map(|place| list_request::cursor(&asked.query, &place)));
+    let ends = [first, last].map(|place| place.map(|place| list_cursor::cursor(&asked.query, &place)));
     let backwards = matches!(asked.from, list_request::PageStart::Before(_));
     let at_start = matches!(asked.from, list_request::PageStart::Start);
     Ok(paged(&request, PageItems::Users(page.users), &PageEnds { ends, more, backwards, at_start }, count))

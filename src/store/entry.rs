@@ -73,6 +73,11 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// The `_id`s of the app users that it touched. An event about none is linked to the app itself, which is left out.
+    pub fn user_ids(&self) -> impl Iterator<Item = &str> {
+        self.users.iter().filter(|(id, _)| !id.is_app()).map(|(id, _)| id.as_str())
+    }
+
     /// Lets a directory learn the entry once more, as the worker did when it journalled it. Of an event that
     /// cannot be read any more, it learns only that it was there.
     ///

@@ -21,6 +21,7 @@ mod fixtures;
 mod history;
 mod ingress;
 mod input;
+mod journal_calls;
 mod json_test_suite;
 mod layers;
 mod lists;

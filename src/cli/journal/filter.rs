@@ -8,9 +8,9 @@ use crate::cli::{CommandError, apps};
 use crate::clock::now_ms;
 use crate::config::{self, Settings};
 use crate::directory::DirectoryReader;
+use crate::directory::entries::{EntryBound, EntrySpan};
 use crate::domain::brand::Name;
-use crate::domain::{self, AppId, SmoochId};
-use crate::store::Seq;
+use crate::domain::{AppId, SmoochId};
 use crate::store::rows::RowFilter;
 
 /// The common filters of commands on journal entries. An entry must match all.
@@ -45,20 +45,9 @@ pub(crate) struct EntryRange {
     until: Option<EntryBound>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum EntryBound {
-    Entry(Seq),
-    /// In ms since 1970.
-    Received(i64),
-}
-
 fn moment(text: &str) -> Result<EntryBound, String> {
-    // A number beyond any journal is a time in ms.
-    if let Some(seq) = text.parse().ok().filter(|seq| *seq < 100_000_000_000) {
-        return Ok(EntryBound::Entry(seq));
-    }
-    if let Some(time) = domain::timestamp::parse_parameter(text).filter(|_| !text.starts_with('-')) {
-        return Ok(EntryBound::Received(time.div_euclid(1000)));
+    if let Some(bound) = EntryBound::parse(text) {
+        return Ok(bound);
     }
     let ago = config::duration(text).map_err(
         |_| "neither a number, nor a time such as 2026-03-01 or 2026-03-01T08:00:00Z, nor a duration such as 2h",
@@ -75,24 +64,10 @@ impl EntryRange {
     /// Narrows a query to this range.
     /// Fails if it ends before it begins.
     pub(crate) fn narrow(&self, wanted: &mut RowFilter) -> Result<(), CommandError> {
-        let backwards = match (self.since, self.until) {
-            (Some(EntryBound::Entry(since)), Some(EntryBound::Entry(until))) => since > until,
-            (Some(EntryBound::Received(since)), Some(EntryBound::Received(until))) => since > until,
-            _ => false,
-        };
-        if backwards {
-            return Err(CommandError::Usage("--until is before --since".to_owned()));
-        }
-        match self.since {
-            Some(EntryBound::Entry(seq)) => wanted.from = wanted.from.max(seq),
-            Some(EntryBound::Received(time)) => wanted.since = Some(time),
-            None => {}
-        }
-        match self.until {
-            Some(EntryBound::Entry(seq)) => wanted.to = wanted.to.min(seq),
-            Some(EntryBound::Received(time)) => wanted.until = Some(time),
-            None => {}
-        }
+        let backwards = || CommandError::Usage("--until is before --since".to_owned());
+        let span = EntrySpan::between(self.since, self.until).ok_or_else(backwards)?;
+        (wanted.from, wanted.to) = (wanted.from.max(span.from), wanted.to.min(span.to));
+        (wanted.since, wanted.until) = (span.since, span.until);
         Ok(())
     }
 }

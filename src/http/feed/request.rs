@@ -7,11 +7,11 @@ use super::envelope::{self, Envelope};
 use crate::http::accept::accepts;
 use crate::http::api_request::ApiRequest;
 use crate::http::error::ApiError;
+use crate::http::event_stream::STREAM;
 use crate::http::parameters::{boolean, limit};
 
 const DEFAULT_LIMIT: usize = 100;
 const MOST: usize = 1000;
-pub(super) const STREAM: &str = "text/event-stream";
 /// The longest wait for a change, in s.
 const LONGEST_WAIT: u64 = 60;
 

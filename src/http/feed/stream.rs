@@ -5,13 +5,11 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::body::{Body, Bytes};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::body::Bytes;
+use axum::http::HeaderValue;
 use axum::response::Response;
 use futures_util::stream::unfold;
-use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
@@ -21,22 +19,13 @@ use super::pages::{FollowerGuard, SnapshotPage, read_changes};
 use super::request::FeedRequest;
 use crate::directory::feed::FeedChange;
 use crate::domain::AppId;
-use crate::http::answers::{json, to_json};
 use crate::http::api_request::ApiRequest;
 use crate::http::error::ApiError;
+use crate::http::event_stream::{BEGIN, END_COMMENT, STOP_COMMENT, last_event, respond, stream_lifetime};
 use crate::http::state::HttpState;
 
 /// The heartbeat of a silent stream, so that no proxy closes it.
 const HEARTBEAT: &str = ":\n\n";
-
-/// The first bytes of a stream: the wait before a reconnect, in ms.
-const BEGIN: &str = "retry: 2000\n\n";
-
-/// The last bytes of a stream when the service stops.
-const STOP_COMMENT: &str = ": shutting down; come again\n\n";
-
-/// The last bytes of a stream at the end of its lifetime.
-const END_COMMENT: &str = ": come again\n\n";
 
 /// Answers with the stream. `Last-Event-ID`, which a browser sends on reconnect, takes precedence over
 /// the query: it is a change or a position in the snapshot.
@@ -68,12 +57,7 @@ pub(super) async fn open(request: ApiRequest, asked: FeedRequest) -> Result<Resp
         let chunk = follower.next().await?;
         Some((Ok::<_, Infallible>(Bytes::from(chunk)), follower))
     });
-    let mut response = json(StatusCode::OK, Body::from_stream(chunks));
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-    Ok(response)
+    Ok(respond(chunks))
 }
 
 fn place(id: &HeaderValue) -> Result<FeedCursor, ApiError> {
@@ -82,13 +66,6 @@ fn place(id: &HeaderValue) -> Result<FeedCursor, ApiError> {
         Some(after) => Ok(FeedCursor::Snapshot(Some(after))),
         None => ChangeCursor::read(text).map(FeedCursor::Change),
     }
-}
-
-/// The lifetime, up to a tenth below the longest, so that streams that began together do not end
-/// together.
-fn stream_lifetime(longest: Duration) -> Duration {
-    let random = getrandom::u32().unwrap_or_default() % 100;
-    longest - longest / 1000 * random
 }
 
 struct Follower {
@@ -203,29 +180,8 @@ impl Follower {
     }
 
     /// Ends the stream with the error: `gone` if the follower was so slow that the changes after its
-    /// cursor are deleted. A reconnect gets the same error with its status.
+    /// cursor are deleted.
     fn end_with_error(&mut self, error: &ApiError) -> Option<String> {
-        let last = match error.oldest() {
-            Some((oldest, epoch)) => {
-                let epoch = epoch.map(|epoch| epoch.to_string());
-                LastEvent { kind: "gone", oldest: Some(oldest), epoch, code: None }
-            }
-            None => LastEvent { kind: "end", oldest: None, epoch: None, code: Some(error.code) },
-        };
-        // Without an id: the follower's cursor stays.
-        let typed = if self.types { format!("event: {}\n", last.kind) } else { String::new() };
-        self.end(format!("{typed}data: {}\n\n", to_json(&last)))
+        self.end(last_event(error, self.types))
     }
-}
-
-/// The data of the event that ends a stream after an error.
-#[derive(Serialize)]
-struct LastEvent {
-    kind: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    oldest: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    epoch: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<&'static str>,
 }

@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 
 use super::journal_pages::{JournalPages, Subject, each};
 use crate::directory::DirectoryReader;
+use crate::directory::entries::EntryBound;
 use crate::domain::command::Name;
 use crate::domain::{AppId, ClientId, Field, Visibility, timestamp};
 use crate::http::answers::{json, raw, to_json};
@@ -54,18 +55,12 @@ impl PastRequest {
     }
 }
 
-/// A number of the journal. From a hundred thousand million on it is a time in ms.
-fn journal_number(value: &str) -> Option<Seq> {
-    value.parse().ok().filter(|number| *number < 100_000_000_000)
-}
-
 impl AsOf {
     fn read(value: &str) -> Result<Self, ApiError> {
-        let time = || timestamp::parse_parameter(value).map(|time| Self::Received(time.div_euclid(1000)));
-        // Journal numbers and Smooch's times are not negative: a negative value would silently mean
-        // before everything.
-        let is_below_zero = value.starts_with('-');
-        let moment = journal_number(value).map(Self::Entry).or_else(time).filter(|_| !is_below_zero);
+        let moment = EntryBound::parse(value).map(|bound| match bound {
+            EntryBound::Entry(seq) => Self::Entry(seq),
+            EntryBound::Received(time) => Self::Received(time),
+        });
         let expected = || {
             ApiError::bad_request(format!("asOf must be a journal number, or {}", timestamp::PARAMETER_FORMS))
         };

@@ -95,7 +95,7 @@ pub fn seeded() -> Program {
 }
 
 /// Fails if an answer has a value of a person.
-fn is_clean(what: &str, answer: &Answer) {
+pub fn is_clean(what: &str, answer: &Answer) {
     let whole = format!("{:?}\n{}", answer.headers, answer.text).to_lowercase();
     for value in [CANARY, "7319111", "twilio"] {
         assert!(!whole.contains(value), "{what} has {value}: {answer:?}");

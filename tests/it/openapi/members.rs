@@ -187,6 +187,16 @@ fn play(members: &mut Members) {
     let after = members.answered("listUsers", &page)["meta"]["afterCursor"].as_str().unwrap().to_owned();
     let page = format!("{v2}?page[size]=1&page[after]={}", encoded(&after));
     members.answered("listUsers", &api(&program, "GET", &page, &Value::Null));
+    for n in 0..2 {
+        assert_eq!(program.webhook(format!("not JSON {n}")).status, 200);
+    }
+    for (operation, path) in [
+        ("listJournal", "/journal"),
+        ("listQuarantine", "/quarantine?limit=1"),
+        ("getQuarantined", "/quarantine/1"),
+    ] {
+        members.answered(operation, &program.admin(path));
+    }
     members.answered(
         "importAppUsers",
         &admin(&program, &format!("/import?app={APP}"), "application/x-ndjson", "{}\n"),
@@ -207,6 +217,8 @@ fn play(members: &mut Members) {
     drop(lock);
     members.answered("deleteAppUser", &erase());
     members.answered("listHistory", &api(&program, "GET", &history, &Value::Null));
+    let merge = program.admin("/journal?trigger=api:merge").json()["entries"][0]["seq"].clone();
+    members.answered("getJournalEntry", &program.admin(&format!("/journal/{merge}")));
 }
 
 /// Calls of operators: one that sees no values of people, and the change of one in the history.
@@ -215,6 +227,15 @@ fn ask_as_operators(members: &mut Members) {
     let bob = format!("/v1/apps/{APP}/appusers/{}", masking::BOB);
     members.answered("deleteProfile", &console::ask(&program, "DELETE", &format!("{bob}/profile"), ""));
     members.answered("listHistory", &console::ask(&program, "GET", &format!("{bob}/history"), ""));
+    members.answered("getJournalEntry", &console::ask(&program, "GET", "/journal/5", ""));
+    let header = format!(r#"{{"alg":"HS256","typ":"JWT","kid":"{KEY_ID}"}}"#);
+    let token = signed_with(&header, r#"{"scope":"appUser","userId":"eve"}"#, KEY_SECRET);
+    let own = [("authorization", &*format!("Bearer {token}"))];
+    let device = br#"{"userId":"eve","device":{"id":"d1","platform":"ios"}}"#;
+    assert_eq!(program.request("POST", "/v1/init", &own, device).status, 200);
+    members.answered("listJournal", &console::ask(&program, "GET", "/journal", ""));
+    assert_eq!(program.webhook("not JSON").status, 200);
+    members.answered("getQuarantined", &console::ask(&program, "GET", "/quarantine/1", ""));
     let ann = format!("/v1/apps/{APP}/appusers/{}", masking::ANN);
     members.answered("getAppUser", &console::ask(&program, "GET", &ann, ""));
     members.answered("listChannels", &console::ask(&program, "GET", &format!("{ann}/channels"), ""));
@@ -233,6 +254,13 @@ fn trim(members: &mut Members) {
     let history = || api(&program, "GET", "/v1/appusers/u/history?include=body", &Value::Null);
     until("the journal is trimmed", || history().json().get("oldest").is_some());
     members.answered("listHistory", &history());
+    let program = Home::with("[retention]\nbodies_bytes = \"1KB\"\n").start();
+    for n in 0..40 {
+        assert_eq!(program.webhook(first_message("u", f64::from(n))).status, 200);
+    }
+    let first = || program.admin("/journal/1");
+    until("the bodies are trimmed", || first().json()["entry"]["hasBody"] == false);
+    members.answered("getJournalEntry", &first());
 }
 
 #[test]

@@ -172,7 +172,7 @@ fn a_web_page_changes_nothing_through_the_admin_listener() {
     assert_eq!(home.rows("quarantine"), 1);
     assert_eq!(ask("POST", "/quarantine/x/redrive", &[json]).status, 400);
     assert_eq!(ask("POST", "/quarantine/2/redrive", &[json]).status, 404);
-    assert_eq!(ask("GET", "/quarantine/1", &[json]).status, 405);
+    assert_eq!(ask("PUT", "/quarantine/1", &[json]).status, 405);
     assert_eq!(ask("POST", "/rebuild", &[json]).status, 400);
     for rows in ["{\"rows\":[]}", "{\"rows\":[[\"app_users\",[\"a\",\"b\"]]]}"] {
         let answer = request(program.admin, "POST", "/rebuild", &[json], rows.as_bytes()).unwrap();

@@ -1,0 +1,81 @@
+//! A request of an operator to the admin listener.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, MatchedPath};
+use axum::http::request::Parts;
+
+use super::error::ApiError;
+use super::parameters;
+use super::state::HttpState;
+use crate::domain::{AppId, Visibility};
+use crate::operators::Operator;
+use crate::store::Seq;
+
+/// A request of an operator, with its parameters, all of which are known.
+pub(super) struct OperatorRequest {
+    pub(super) shared: Arc<HttpState>,
+    pub(super) operator: Arc<Operator>,
+    pub(super) query: Vec<(String, String)>,
+}
+
+impl FromRequestParts<Arc<HttpState>> for OperatorRequest {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Arc<HttpState>) -> Result<Self, ApiError> {
+        let operator = parts.extensions.get::<Arc<Operator>>().cloned();
+        let operator = operator.ok_or_else(|| ApiError::unauthorized("This needs an operator"))?;
+        let query = parameters::read(&parts.uri)?;
+        let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
+        parameters::check(&parts.method, route, &[], &query)?;
+        Ok(Self { shared: shared.clone(), operator, query })
+    }
+}
+
+impl OperatorRequest {
+    /// The value of a parameter.
+    pub(super) fn value(&self, name: &str) -> Option<&str> {
+        parameters::value(&self.query, name)
+    }
+
+    /// The apps that an answer may be about: `named`, else all that the operator may see; `None` if these are all. 403
+    /// for an app that the operator may not see, whether it exists or not.
+    pub(super) fn apps(&self, named: Option<&str>) -> Result<Option<BTreeSet<AppId>>, ApiError> {
+        let Some(app) = named.map(AppId::from) else { return Ok(self.operator.apps.clone()) };
+        if !self.operator.sees(&app) {
+            return Err(ApiError::forbidden("The operator may not see this app (`apps` of the operator)"));
+        }
+        Ok(Some(BTreeSet::from([app])))
+    }
+
+    /// The app of `user`: that of the parameter `app`, or the only one that the operator may see.
+    pub(super) fn app_of_user(&self) -> Result<AppId, ApiError> {
+        if let Some(app) = self.apps(self.value("app"))?.filter(|_| self.value("app").is_some()) {
+            return app.into_iter().next().ok_or_else(|| ApiError::bad_request("app must not be empty"));
+        }
+        let known = self.shared.settings.apps.iter().map(|app| AppId::from(app.id.as_str()));
+        let mut seen = known.filter(|app| self.operator.sees(app));
+        match (seen.next(), seen.next()) {
+            (Some(only), None) => Ok(only),
+            _ => Err(ApiError::bad_request("user needs app, because there are several apps")),
+        }
+    }
+
+    /// What an answer may show of people.
+    pub(super) fn visibility(&self) -> Visibility {
+        if self.operator.personal_data { Visibility::Whole } else { Visibility::Masked }
+    }
+
+    /// Refuses, with 403, an operator who may not see the data of people.
+    pub(super) fn must_see_people(&self) -> Result<(), ApiError> {
+        let why = "A body needs personal_data = true, which this operator does not have";
+        if self.visibility().is_masked() { Err(ApiError::forbidden(why)) } else { Ok(()) }
+    }
+}
+
+/// A number in a path.
+pub(super) fn number(text: &str) -> Result<Seq, ApiError> {
+    let number = text.parse().ok().filter(|number| i64::try_from(*number).is_ok());
+    number.ok_or_else(|| ApiError::bad_request("The number in the path must be a whole number"))
+}

@@ -1,0 +1,137 @@
+//! Which bodies of the quarantine a call is about.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::directory::DirectoryReader;
+use crate::directory::entries::{EntryBound, EntrySpan};
+use crate::domain::{AppId, timestamp};
+use crate::http::error::ApiError;
+use crate::http::operator_request::OperatorRequest;
+use crate::http::parameters::text;
+use crate::store::readers::ActiveRead;
+use crate::store::rows::RowFilter;
+use crate::store::tables::QuarantinedSummary;
+use crate::store::{self, Seq};
+
+/// Parameters of a list that do not select.
+pub(super) const OF_PAGES: [&str; 2] = ["after", "limit"];
+
+/// Bodies read at a time.
+const PIECE: usize = 500;
+
+/// Bodies looked at in one step, behind which other reads get a turn.
+const STEP: usize = 20_000;
+
+/// Conditions on bodies in quarantine. All must hold.
+#[derive(Clone, Debug, Default)]
+pub(super) struct QuarantineSelection {
+    apps: Option<BTreeSet<AppId>>,
+    reason: Option<String>,
+    span: EntrySpan,
+    seqs: Option<BTreeSet<Seq>>,
+}
+
+/// Some of the selected bodies.
+pub(super) struct SelectedBodies {
+    pub(super) bodies: Vec<QuarantinedSummary>,
+    pub(super) looked: usize,
+    /// The last body that was looked at; none at the end.
+    pub(super) next: Option<Seq>,
+}
+
+impl QuarantineSelection {
+    /// That of the parameters of a list.
+    pub(super) fn of_query(request: &OperatorRequest) -> Result<Self, ApiError> {
+        let given = |name: &str| request.value(name);
+        Self::new(request, given("app"), given("reason"), given("since"), given("until"))
+    }
+
+    /// The selection by these words. 400 names the one that is invalid.
+    pub(super) fn new(
+        request: &OperatorRequest,
+        app: Option<&str>,
+        reason: Option<&str>,
+        since: Option<&str>,
+        until: Option<&str>,
+    ) -> Result<Self, ApiError> {
+        let apps = request.apps(app)?;
+        let reason = reason.map(|reason| text("reason", reason)).transpose()?;
+        let [since, until] = [("since", since), ("until", until)]
+            .map(|(name, value)| value.map(|value| bound(name, value)).transpose());
+        let span = EntrySpan::between(since?, until?);
+        let span = span.ok_or_else(|| ApiError::bad_request("until is before since"))?;
+        Ok(Self { apps, reason, span, seqs: None })
+    }
+
+    fn admits(&self, held: &QuarantinedSummary, reason: Option<&String>) -> bool {
+        self.span.has(held.seq, held.received)
+            && self.apps.as_ref().is_none_or(|apps| apps.contains(&held.app))
+            && reason.is_none_or(|reason| *reason == held.reason)
+            && self.seqs.as_ref().is_none_or(|seqs| seqs.contains(&held.seq))
+    }
+
+    /// At most `limit` bodies, the newest first, before a number. Looks at no more than `most`.
+    pub(super) fn page(
+        &self,
+        reader: &DirectoryReader,
+        before: Option<Seq>,
+        limit: usize,
+        most: usize,
+    ) -> store::Result<SelectedBodies> {
+        let mut filter = RowFilter { newest_first: true, ..RowFilter::default() };
+        before.into_iter().for_each(|before| filter.continue_after(before));
+        let (mut found, mut last) = (SelectedBodies { bodies: Vec::new(), looked: 0, next: None }, before);
+        loop {
+            // One more than may be looked at, to see whether there are more.
+            let piece = reader.list_quarantined(&filter, PIECE.min(most - found.looked + 1))?;
+            let Some(end) = piece.last().map(|held| held.seq) else { return Ok(found) };
+            for held in piece {
+                let is_selected = self.admits(&held, self.reason.as_ref());
+                if found.looked == most || is_selected && found.bodies.len() == limit {
+                    found.next = last;
+                    return Ok(found);
+                }
+                found.looked += 1;
+                last = Some(held.seq);
+                if is_selected {
+                    found.bodies.push(held);
+                }
+            }
+            filter.continue_after(end);
+        }
+    }
+
+    /// How many bodies have each reason, in the order of the reasons, whichever is selected.
+    pub(super) async fn count_reasons(
+        &self,
+        reads: &ActiveRead<DirectoryReader>,
+    ) -> Result<BTreeMap<String, usize>, ApiError> {
+        let (mut counts, mut filter) = (BTreeMap::new(), Some(RowFilter::default()));
+        while let Some(mut from) = filter.take() {
+            let selection = self.clone();
+            let step = move |reader: &mut DirectoryReader| {
+                let (mut reasons, mut looked) = (Vec::new(), 0);
+                while looked < STEP {
+                    let piece = reader.list_quarantined(&from, PIECE)?;
+                    let Some(end) = piece.last().map(|held| held.seq) else { return Ok((reasons, None)) };
+                    looked += piece.len();
+                    let admitted = piece.into_iter().filter(|held| selection.admits(held, None));
+                    reasons.extend(admitted.map(|held| held.reason));
+                    from.continue_after(end);
+                }
+                Ok((reasons, Some(from)))
+            };
+            let (reasons, rest) = reads.run(step).await?;
+            reasons.into_iter().for_each(|reason| *counts.entry(reason).or_default() += 1);
+            filter = rest;
+        }
+        Ok(counts)
+    }
+}
+
+fn bound(name: &str, value: &str) -> Result<EntryBound, ApiError> {
+    EntryBound::parse(value).ok_or_else(|| {
+        let forms = timestamp::PARAMETER_FORMS;
+        ApiError::bad_request(format!("{name} must be a number of the quarantine, or {forms}"))
+    })
+}
