@@ -111,6 +111,43 @@ impl<'a> MergeGroup<'a> {
     }
 }
 
+/// A member of a merge group, and one of its merges into another `_id`.
+#[derive(Debug)]
+pub struct MemberMerge<'a> {
+    /// The member.
+    pub id: &'a SmoochId,
+    /// It was removed.
+    pub removed: bool,
+    /// The other `_id` and the merge, or its undoing; `None` if the member was never merged into another.
+    pub into: Option<(&'a SmoochId, &'a Register<Edge>)>,
+    /// The member is in the group by this merge; true of the root without a merge.
+    pub holds: bool,
+}
+
+/// The root of the group of `id` with every merge of its members, removed ones included, in the order of their `_id`s; the
+/// root's first. The merges that hold are a tree. `find` as for [`MergeGroup::of`]; `None` if `id` is unknown.
+pub(super) fn merge_tree<'a>(
+    id: &SmoochId,
+    find: &impl Fn(&SmoochId) -> Option<(&'a SmoochId, &'a Record)>,
+) -> Option<(&'a SmoochId, Vec<MemberMerge<'a>>)> {
+    let component = connected_records(id, find);
+    let parents = find_parents(&component);
+    let root = root_of(component.get_key_value(id)?.0, &parents);
+    let mut members: Vec<_> = component.iter().filter(|(id, _)| root_of(id, &parents) == root).collect();
+    members.sort_by_key(|(id, _)| (**id != root, **id));
+    let merges = members.into_iter().flat_map(|(id, record)| {
+        let removed = record.removed;
+        let parent = parents.get(id).map(|(_, to)| *to);
+        let none = record.into.is_empty().then_some(MemberMerge { id, removed, into: None, holds: true });
+        let each = record.into.iter().map(move |(to, edge)| {
+            let holds = edge.value.joined && parent == Some(to);
+            MemberMerge { id, removed, into: Some((to, edge)), holds }
+        });
+        none.into_iter().chain(each)
+    });
+    Some((root, merges.collect()))
+}
+
 type Component<'a> = BTreeMap<&'a SmoochId, &'a Record>;
 
 /// Every record connected with `id`, in either direction of the edges.

@@ -35,7 +35,7 @@ pub use fact::{Event, Fact, Observation};
 pub use field::{FIELDS, Field, FieldSpec};
 pub use field_form::{Input, Part, Shape, V2Path};
 pub use ids::{AppId, BEFORE_ALL, ClientId, Digest, SmoochId, Stamp};
-pub use merge_group::MergeGroup;
+pub use merge_group::{MemberMerge, MergeGroup};
 pub use name_limit::{NAME_BYTES, NAME_TOO_LONG, is_longer};
 pub use names::UnknownName;
 pub(crate) use names::value_names;

@@ -14,7 +14,7 @@ use super::fact::{Event, Fact, Observation};
 use super::field::Field;
 use super::field_form::Part;
 use super::ids::{AppId, ClientId, SmoochId, Stamp};
-use super::merge_group::{MergeGroup, connected_records};
+use super::merge_group::{MemberMerge, MergeGroup, connected_records, merge_tree};
 use super::record::Reason;
 use super::record::{Edge, Override, Recent, Record};
 use super::value::{JsonText, join_register};
@@ -360,6 +360,11 @@ impl WorkingSet {
     /// The current group of an `_id`; `None` if it is unknown or was removed.
     pub fn group(&self, app: &AppId, id: &SmoochId) -> Option<MergeGroup<'_>> {
         MergeGroup::of(id, &|id| self.find(app, id))
+    }
+
+    /// The root of the group of an `_id`, and every merge of its members.
+    pub fn merge_tree(&self, app: &AppId, id: &SmoochId) -> Option<(&SmoochId, Vec<MemberMerge<'_>>)> {
+        merge_tree(id, &|id| self.find(app, id))
     }
 
     /// The time of the last event of any app user that these facts concern or take a client from. A new command must

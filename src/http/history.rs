@@ -2,6 +2,7 @@
 
 mod as_of;
 mod effect;
+mod group;
 mod journal_pages;
 
 use std::collections::BTreeSet;

@@ -56,7 +56,7 @@ reads! {
         ["GET /appusers"],
         "100 app users, 20,000 rows scanned; the next page is read when the connection has room for it";
     HISTORY: Long, "a page of a history", ["GET /appusers/{id}/history"], "`limits.history_events`";
-    THEN: Long, "an app user in the past (`asOf`), with the event of each value (`include=provenance`)",
+    THEN: Long, "an app user in the past (`asOf`), with the event of each value (`include=provenance`), with its merges (`include=group`)",
         ["GET /appusers/{id}"],
         "`limits.history_events`";
     CENSUS: Long, "the counts of the metrics and of the apps",

@@ -6,8 +6,8 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::domain::{
-    AppId, ClientId, Edge, Event, MergeGroup, Reason, Record, RecordKey, Register, SmoochId, View,
-    Visibility, WorkingSet,
+    AppId, ClientId, Edge, Event, MemberMerge, MergeGroup, Reason, Record, RecordKey, Register, SmoochId,
+    View, Visibility, WorkingSet,
 };
 use crate::smooch::journal_entry::shown_members;
 use crate::smooch::json::{raw, to_json};
@@ -74,6 +74,16 @@ impl HistoryReplay {
 
     pub(super) fn group(&self, id: &SmoochId) -> Option<MergeGroup<'_>> {
         self.directory.group(&self.app, id)
+    }
+
+    /// The root of the group of an `_id`, and every merge of its members.
+    pub fn merge_tree(&self, id: &SmoochId) -> Option<(&SmoochId, Vec<MemberMerge<'_>>)> {
+        self.directory.merge_tree(&self.app, id)
+    }
+
+    /// The merges, or their undoings, that are of the event of an entry: pairs of the discarded and the surviving `_id`.
+    pub fn merges_of(&self, entry: &Entry, event: &Event) -> impl Iterator<Item = (SmoochId, SmoochId)> {
+        self.merges(entry).into_iter().filter(|(_, edge)| edge.stamp == event.stamp).map(|(pair, _)| pair)
     }
 
     pub(super) fn record(&self, id: &SmoochId) -> Option<&Record> {

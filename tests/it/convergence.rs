@@ -8,6 +8,8 @@ mod examples;
 mod generate;
 mod imports;
 mod merge_positions;
+mod merge_tree;
+mod provenance;
 mod translate;
 mod unmerge;
 

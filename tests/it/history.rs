@@ -1,7 +1,9 @@
 //! The history of an app user, and its state at a time (`asOf`).
 
 mod calls;
+mod group;
 mod merges;
+mod provenance;
 
 use rollcall::directory::open_reader;
 use rollcall::domain::{AppId, Event, WorkingSet};

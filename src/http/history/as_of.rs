@@ -8,6 +8,7 @@ use axum::response::Response;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::group::MergeTree;
 use super::journal_pages::{JournalPages, Subject, each};
 use crate::directory::DirectoryReader;
 use crate::directory::entries::EntryBound;
@@ -23,11 +24,12 @@ use crate::rebuild::sources::Sources;
 use crate::smooch::v1;
 use crate::store::{CompactionPoint, Entry, Seq};
 
-/// A point in the past, and whether provenance is requested.
+/// A point in the past, and what is requested beside the app user.
 #[derive(Clone, Copy)]
 pub(in crate::http) struct PastRequest {
     moment: AsOf,
     provenance: bool,
+    group: bool,
 }
 
 /// The end of the journal for this answer.
@@ -42,16 +44,28 @@ enum AsOf {
 impl PastRequest {
     /// None if the current app user is requested. Unknown parameters were refused before.
     pub(in crate::http) fn asked(query: &[(String, String)]) -> Result<Option<Self>, ApiError> {
-        let mut then = Self { moment: AsOf::Now, provenance: false };
+        let mut then = Self { moment: AsOf::Now, provenance: false, group: false };
         for (key, value) in query {
             match (key.as_str(), value.as_str()) {
                 ("asOf", value) => then.moment = AsOf::read(value)?,
-                ("include", "provenance") => then.provenance = true,
-                ("include", _) => return Err(ApiError::bad_request("include may be provenance")),
+                ("include", value) => value.split(',').try_for_each(|part| then.include(part))?,
                 _ => {}
             }
         }
-        Ok((then.provenance || !matches!(then.moment, AsOf::Now)).then_some(then))
+        let is_plain = !then.provenance && !then.group && matches!(then.moment, AsOf::Now);
+        Ok((!is_plain).then_some(then))
+    }
+
+    fn include(&mut self, part: &str) -> Result<(), ApiError> {
+        match part {
+            "provenance" => self.provenance = true,
+            "group" => self.group = true,
+            _ => {
+                let expected = "include may be provenance or group, or both with a comma between them";
+                return Err(ApiError::bad_request(expected));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -88,7 +102,7 @@ impl AsOf {
 /// GET `…/appusers/{id}?asOf=`: the app user as known after that entry of the journal, or at that time.
 /// Later entries do not count, even if they are about an earlier time. 404 if it was not known yet, or
 /// was removed. `include=provenance` adds to each shown member the first event that set it; a merge sets
-/// none.
+/// none. `include=group` adds the `_id`s that are this app user, and their merges.
 ///
 /// A client claimed by two app users is active for the latest claimant, as far as both exist now: removal
 /// deletes claims. 410 for a point that the journal no longer reaches, with the `oldest` number it
@@ -155,13 +169,17 @@ fn as_of(
     }
     let seqs: BTreeSet<Seq> = own.union(&others.seqs).copied().collect();
     let mut fold = HistoryReplay::new(app, base);
-    let mut sources = Sources::of(&subject.id);
+    let (mut sources, mut merged_by) = (Sources::of(&subject.id), BTreeMap::new());
     each(reader, app, seqs.range(horizon.folded + 1..).copied(), horizon, |entry, _, event| {
         let Some(event) = event.filter(|_| then.moment.has(entry)) else { return };
-        if !then.provenance {
-            return fold.apply(event);
+        if then.provenance {
+            sources.apply(&mut fold, entry, event, &Arc::from(to_json(&EventRef::of(entry))));
+        } else {
+            fold.apply(event);
         }
-        sources.apply(&mut fold, entry, event, &Arc::from(to_json(&EventRef::of(entry))));
+        if then.group {
+            merged_by.extend(fold.merges_of(entry, event).map(|pair| (pair, entry.seq)));
+        }
     })?;
     let view = fold.view(&subject.id).ok_or_else(no_user)?;
     let provenance = then.provenance.then(|| {
@@ -169,13 +187,17 @@ fn as_of(
         let sources = sources.filter(|(name, _)| Field::is_name_in_v1(name) && !visibility.hides(name));
         sources.map(|(name, source): (String, Arc<str>)| (name, raw(&*source))).collect()
     });
-    Ok(to_json(&PastAnswer { app_user: raw(v1::app_user(&visibility.show(&view))), provenance }))
+    let tree = then.group.then(|| fold.merge_tree(&subject.id)).flatten();
+    let group = tree.map(|(root, members)| MergeTree::of(root, &members, &merged_by));
+    Ok(to_json(&PastAnswer { app_user: raw(v1::app_user(&visibility.show(&view))), provenance, group }))
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct PastAnswer {
+struct PastAnswer<'a> {
     app_user: Box<RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     provenance: Option<BTreeMap<String, Box<RawValue>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group: Option<MergeTree<'a>>,
 }

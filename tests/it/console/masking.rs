@@ -13,7 +13,7 @@ use crate::support::{APP, Answer, DOCUMENT, Home, METHODS, PATIENCE, Program, is
 const CANARY: &str = "canary";
 pub const BOB: &str = "c7f6e6d6c3a637261bd9656f";
 pub const ANN: &str = "c7f6e6d6c3a637261bd96570";
-const CAT: &str = "c7f6e6d6c3a637261bd96571";
+pub const CAT: &str = "c7f6e6d6c3a637261bd96571";
 
 /// A client with a canary in every member that may have one.
 fn client(n: u32, platform: &str) -> Value {
@@ -185,7 +185,7 @@ fn read_all(tour: &mut Tour) {
     let client = json!({ "active": true, "appVersion": "1.10", "lastSeen": "2024-03-01T10:00:00.000Z",
                          "linkedAt": "2024-03-01T10:00:00.000Z", "platform": "ios" });
     assert!(shown["appUser"]["clients"].as_array().unwrap().contains(&client), "{shown}");
-    for query in ["?include=provenance", "?asOf=1", "?asOf=2100-01-01", "?asOf=4&include=provenance"] {
+    for query in ["?include=group,provenance", "?asOf=1", "?asOf=2100-01-01", "?asOf=4&include=provenance"] {
         tour.read("/appusers/{id}", query);
     }
     let history = tour.read("/appusers/{id}/history", "?limit=1000");

@@ -239,6 +239,9 @@ fn ask_as_operators(members: &mut Members) {
     let ann = format!("/v1/apps/{APP}/appusers/{}", masking::ANN);
     members.answered("getAppUser", &console::ask(&program, "GET", &ann, ""));
     members.answered("listChannels", &console::ask(&program, "GET", &format!("{ann}/channels"), ""));
+    let erase = format!("/v1/appusers/{}?erase=true&only=true", masking::CAT);
+    members.answered("deleteAppUser", &api(&program, "DELETE", &erase, &Value::Null));
+    members.answered("getAppUser", &console::ask(&program, "GET", &format!("{ann}?include=group"), ""));
     let program =
         Home::with("[[apps]]\nid = \"a\"\nsilent_after = \"1h\"\nwebhook_secrets = [\"a-secret-of-a\"]\n")
             .start();
