@@ -1,6 +1,7 @@
 //! The settings. Flags override the environment, which overrides the user's file, which overrides the shipped
 //! `config.toml`. One reading reports every problem; no report quotes a value, so that no secret reaches a log.
 
+mod console;
 mod layers;
 mod origin;
 mod places;
@@ -8,6 +9,7 @@ mod problem;
 mod read;
 mod reload;
 mod rules;
+mod secret;
 mod settings;
 mod values;
 
@@ -17,14 +19,16 @@ mod tests;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+pub use console::{ConsoleSettings, OperatorSettings, ProxySettings};
 use layers::ENVIRONMENT;
 pub use origin::SettingsOrigin;
 pub use problem::{SettingLocation, SettingsProblem, SettingsProblems};
+pub use secret::Secret;
 pub use settings::{
     AppSettings, BackupSettings, FeedSettings, IngestSettings, LimitSettings, LogSettings, ReadSettings,
-    RetentionSettings, Secret, ServerSettings, Settings, SigningKey, StoreSettings,
+    RetentionSettings, ServerSettings, Settings, SigningKey, StoreSettings,
 };
-pub use values::{LogFormat, StoreUrl, duration};
+pub use values::{ConsoleUrl, LogFormat, Role, StoreUrl, duration};
 
 const DEFAULT_FILE: &str = "config.toml";
 

@@ -8,8 +8,8 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use rollcall::cli::{
-    backup, check_config, check_health, describe, doctor, erase, export, import, journal, quarantine,
-    rebuild, replay, tail, token,
+    backup, check_config, check_health, console, describe, doctor, erase, export, import, journal,
+    quarantine, rebuild, replay, tail, token,
 };
 use rollcall::config::{Settings, SettingsProblems, StoreUrl};
 use rollcall::{exit, log, server};
@@ -60,6 +60,8 @@ enum CliCommand {
     /// Check that the service accepts webhooks; exits 69 if not
     #[command(after_help = "Example:\n  rollcall check-health && echo accepts webhooks")]
     CheckHealth,
+    /// Print a link that signs in to the console
+    Console(console::ConsoleArgs),
     /// Print a completion script for a shell
     Completions(describe::CompletionsArgs),
     /// Print the manual page, or write one page per command
@@ -158,6 +160,7 @@ fn main() -> ExitCode {
         (CliCommand::Export(args), Ok(settings)) => export::run(&args, &settings),
         (CliCommand::Import(args), Ok(settings)) => waited_for(import::run(&args, &settings)),
         (CliCommand::Rebuild(args), Ok(settings)) => waited_for(rebuild::run(&args, &settings)),
+        (CliCommand::Console(args), Ok(settings)) => waited_for(console::run(&args, &settings)).map(done),
         (CliCommand::CheckHealth, Ok(settings)) => waited_for(check_health::run(&settings)).map(done),
     };
     // A failed flush must not go unnoticed.

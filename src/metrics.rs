@@ -60,6 +60,8 @@ metrics_table! {
     answered: Family<RouteLabels, Counter>, "http_requests", "Requests to the REST interface";
     turned_away: Family<FixedLabel, Counter>, "http_turned_away",
         "Requests and connections refused before routing, by reason";
+    operators_refused: Family<FixedLabel, Counter>, "admin_refused",
+        "Requests to the admin listener that its door refused, by reason";
     events: Family<FixedLabel, Counter>, "events", "Events by outcome";
     pub batch_jobs: Histogram = Histogram::new(exponential_buckets(1.0, 2.0, 12)), "batch_jobs",
         "Deliveries committed together";
@@ -131,6 +133,9 @@ impl Metrics {
         for reason in ["wrong_path", "wrong_method", "wrong_app"] {
             drop(self.rejected.get_or_create(&[("reason", reason)]));
         }
+        for reason in ["host", "page", "unauthorized", "forbidden", "too_many"] {
+            drop(self.operators_refused.get_or_create(&[("reason", reason)]));
+        }
         for outcome in ["learned", "kept", "repeated", "quarantined", "erased"] {
             drop(self.events.get_or_create(&[("outcome", outcome)]));
         }
@@ -158,6 +163,12 @@ impl Metrics {
     /// Counts a request or a connection that was refused before routing.
     pub fn turn_away(&self, reason: &'static str) {
         self.turned_away.get_or_create(&[("reason", reason)]).inc();
+    }
+
+    /// Counts a request to the admin listener that was refused for its sender: `host`, `page`, `unauthorized`, `forbidden` or
+    /// `too_many`.
+    pub fn refuse_operator(&self, reason: &'static str) {
+        self.operators_refused.get_or_create(&[("reason", reason)]).inc();
     }
 
     /// True if a refusal for this reason may be logged: once a second for each reason, so that a scanner can neither

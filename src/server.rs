@@ -50,12 +50,12 @@ pub async fn run(
 ) -> Result<(), ServerError> {
     let mut signals = Signals::new().map_err(io("signals"))?;
     let metrics = Arc::new(Metrics::default());
-    let mut front = Listeners::open(&settings.server, &metrics).await?;
+    let mut front = Listeners::open(settings, &metrics).await?;
     let (listen, admin_listen) = (front.listen, front.admin_listen);
     tracing::info!(%listen, %admin_listen, "starting on {listen}");
 
     let owned = settings.clone();
-    let Opened { directory, readers, presence, damaged_tables } = tokio::select! {
+    let Opened { directory, readers, presence, damaged_tables, admission } = tokio::select! {
         opened = tokio::task::spawn_blocking(move || open(&owned)) => {
             opened.map_err(|error| io("opening the database")(error.into()))??
         }
@@ -77,8 +77,8 @@ pub async fn run(
     let relearning =
         BackgroundRebuild::start(database, queue.clone(), damaged_tables.clone(), metrics.clone());
     let schedule = Schedule::start(settings, metrics.clone()).map_err(io("the thread of backups"))?;
-    let (jobs, files, counted) = (queue.clone(), presence.clone(), metrics.clone());
-    let shared = HttpState::new(settings, jobs, readers, commits, files, damaged_tables, counted);
+    let (jobs, files, counted) = (queue.clone(), (presence.clone(), damaged_tables), metrics.clone());
+    let shared = HttpState::new(settings, jobs, readers, commits, files, admission, counted);
     let besides = (schedule, relearning.map_err(io("the thread that learns again"))?);
     let mut live = Runtime::new(settings, shared, besides, &front, metrics);
     tokio::spawn(supervisor::watch(heartbeat));

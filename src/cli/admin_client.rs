@@ -1,15 +1,18 @@
 //! A client of the admin listener, for changes that only the running service may make.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use reqwest::{Client, ClientBuilder, Method, RequestBuilder, StatusCode, header, redirect};
+use percent_encoding::percent_decode_str;
+use reqwest::{Client, ClientBuilder, Method, RequestBuilder, StatusCode, Url, header, redirect};
 use serde_json::Value;
 use tokio::net::TcpStream;
 
 use super::{CommandError, database};
-use crate::config::Settings;
+use crate::config::{Settings, StoreUrl};
+use crate::operators::{Key, KeyFileError, key_path, read_key};
 
 /// Time limit of a request, far above the time of any answer.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -24,6 +27,47 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(super) struct AdminClient {
     client: Client,
     base: String,
+    credential: Credential,
+}
+
+/// What the client proves itself with.
+enum Credential {
+    /// The key of this key file.
+    Key(Key, PathBuf),
+    /// A name and a secret of the service's settings.
+    Operator(String, String),
+    /// This key file would be it, and does not exist.
+    Missing(PathBuf),
+    /// Nothing is needed, or known.
+    None,
+}
+
+impl Credential {
+    /// The key of the settings' database. The service makes it, so without one there may be no service.
+    fn of(settings: &Settings) -> Result<Self, CommandError> {
+        let StoreUrl::Sqlite(database) = &settings.store.url;
+        match read_key(database) {
+            Ok(key) => Ok(Self::Key(key, key_path(database))),
+            Err(KeyFileError::Missing(path)) => Ok(Self::Missing(path)),
+            Err(error) => Err(CommandError::Io(error.to_string())),
+        }
+    }
+
+    /// Why the service refused it.
+    fn refused(&self) -> String {
+        match self {
+            Self::Key(_, path) => format!(
+                "does not accept the key in {}: it serves another database, or must be reloaded (SIGHUP) to read the new key",
+                path.display()
+            ),
+            Self::Operator(..) => "does not know this name and secret".to_owned(),
+            Self::Missing(path) => format!(
+                "needs the key of its database, and {} does not exist: name the settings of that service with --config",
+                path.display()
+            ),
+            Self::None => "needs an operator: write --to http://NAME:SECRET@HOST:PORT".to_owned(),
+        }
+    }
 }
 
 pub(super) struct ServiceAnswer {
@@ -56,13 +100,36 @@ impl AdminClient {
     pub(super) fn of(settings: &Settings) -> anyhow::Result<Self> {
         database::refuse_newer(settings)?;
         let admin = admin_address(settings)?;
-        Self::at(&format!("http://{admin}"))
+        Self::with(&format!("http://{admin}"), Credential::of(settings)?)
     }
 
-    pub(super) fn at(base: &str) -> anyhow::Result<Self> {
+    /// A client of another address. It proves itself with the name and the secret in it; without them, on this machine,
+    /// with the key file, which never leaves the machine.
+    pub(super) fn at(base: &Url, settings: &Settings) -> anyhow::Result<Self> {
+        let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+        let host = base.host_str().unwrap_or_default().trim_matches(['[', ']']);
+        let is_here = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+        let credential = match (base.username(), base.password()) {
+            ("", _) if is_here => Credential::of(settings)?,
+            ("", _) => Credential::None,
+            (name, secret) => Credential::Operator(decoded(name), decoded(secret.unwrap_or_default())),
+        };
+        let mut base = base.clone();
+        // It is sent as a header, and shown in no message.
+        _ = base.set_username("");
+        _ = base.set_password(None);
+        Self::with(base.as_str(), credential)
+    }
+
+    /// A client that sends nothing.
+    pub(super) fn none() -> anyhow::Result<Self> {
+        Self::with("", Credential::None)
+    }
+
+    fn with(base: &str, credential: Credential) -> anyhow::Result<Self> {
         let client = client_builder(true).timeout(PATIENCE).build();
         let client = client.context("the HTTP client could not be set up")?;
-        Ok(Self { client, base: base.trim_end_matches('/').to_owned() })
+        Ok(Self { client, base: base.trim_end_matches('/').to_owned(), credential })
     }
 
     /// Sends an idempotent request, and retries it while the answer is 503.
@@ -98,11 +165,19 @@ impl AdminClient {
     ) -> Result<ServiceAnswer, CommandError> {
         let request = self.client.request(method, format!("{}{path}", self.base));
         let request = request.header(header::CONTENT_TYPE, kind).body(body);
+        let request = match &self.credential {
+            Credential::Key(key, _) => request.bearer_auth(key.expose()),
+            Credential::Operator(name, secret) => request.basic_auth(name, Some(secret)),
+            Credential::Missing(_) | Credential::None => request,
+        };
         let place = format!("{} (server.admin_listen): is it running?", self.base);
         let answer = send(request, &place).await?;
         // A 503 may be of a proxy.
         if !(answer.is_own() || answer.status == StatusCode::SERVICE_UNAVAILABLE) {
             return Err(self.foreign(answer.status));
+        }
+        if answer.status == StatusCode::UNAUTHORIZED {
+            return Err(CommandError::Unavailable(format!("{} {}", self.base, self.credential.refused())));
         }
         Ok(answer)
     }

@@ -71,7 +71,8 @@ pub struct ImportArgs {
     /// Format of the files; by default csv for names that end in .csv, else ndjson
     #[arg(long, value_enum)]
     format: Option<Format>,
-    /// URL of the admin listener; by default server.admin_listen of the settings
+    /// URL of the admin listener; by default server.admin_listen of the settings. On another machine with the name
+    /// and the secret of an operator: http://NAME:SECRET@HOST:PORT
     #[arg(long, value_name = "URL", conflicts_with = "dry_run")]
     to: Option<Url>,
     /// Only check the lines and send nothing
@@ -111,8 +112,8 @@ pub async fn run(args: &ImportArgs, settings: &Settings) -> anyhow::Result<ExitC
     let (files, format) = (args.files.clone(), args.format);
     let reader = tokio::task::spawn_blocking(move || chunks::read(&files, format, &to_post));
     let service = match &args.to {
-        Some(url) => AdminClient::at(url.as_str())?,
-        None if args.dry_run => AdminClient::at("")?,
+        Some(url) => AdminClient::at(url, settings)?,
+        None if args.dry_run => AdminClient::none()?,
         None => AdminClient::of(settings)?,
     };
     let importer = Importer { service, path: path(app, args.app.is_some()), dry_run: args.dry_run };

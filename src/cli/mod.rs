@@ -5,6 +5,7 @@ mod apps;
 pub mod backup;
 pub mod check_config;
 pub mod check_health;
+pub mod console;
 mod database;
 pub mod describe;
 pub mod doctor;

@@ -145,6 +145,12 @@ impl SettingsReader {
         self.items(list).iter().map(|key| self.required(key, &parse)).collect()
     }
 
+    /// Whether a source sets a key, or one below it.
+    pub(super) fn is_set(&self, key: &str) -> bool {
+        let below = format!("{key}.");
+        self.layers.values.keys().any(|set| set == key || set.starts_with(&below))
+    }
+
     /// The keys of the items of a list, in order.
     pub(super) fn items(&mut self, list: &str) -> Vec<String> {
         self.lists.insert(list.to_owned());

@@ -3,14 +3,16 @@
 use std::net::SocketAddr;
 
 use super::problem::{SettingLocation, SettingsProblem, SettingsProblems};
+use super::rules::{BEYOND_LOOPBACK, is_beyond_loopback};
 use super::settings::Settings;
 
 impl Settings {
-    /// Checks whether a running service with these settings and bound addresses may reload to `new`.
+    /// Checks whether a running service with these settings and bound addresses, the public one and the admin listener's, may
+    /// reload to `new`.
     ///
     /// # Errors
     /// The file looks truncated, emptied or removed; or a start with `new` on these addresses would be refused.
-    pub fn may_become(&self, new: &Self, listening: &[SocketAddr]) -> Result<(), SettingsProblems> {
+    pub fn may_become(&self, new: &Self, listening: &[SocketAddr; 2]) -> Result<(), SettingsProblems> {
         let (was, is) = (&self.origin, &new.origin);
         let mut problems = Vec::new();
         let mut of_file = |text: String| problems.push(SettingsProblem::of_file(&is.file, text));
@@ -28,12 +30,16 @@ impl Settings {
                 "has none of the apps in force ({ids}): restart the service if this is intended"
             ));
         }
-        let public = listening.iter().find(|address| super::rules::is_beyond_loopback(**address));
+        let public = listening.iter().find(|address| is_beyond_loopback(**address));
         if let Some(address) = public {
             let text = format!("is the demo's, which is public, and the service listens on {address}");
             let known = new.demo_secrets().into_iter();
             let place = SettingLocation::File(is.file.clone(), None);
             problems.extend(known.map(|key| SettingsProblem::of_key(&place, &key, text.as_str())));
+        }
+        if !new.console.names_operators() && is_beyond_loopback(listening[1]) {
+            let place = SettingLocation::File(is.file.clone(), None);
+            problems.push(SettingsProblem::of_key(&place, "server.admin_listen", BEYOND_LOOPBACK));
         }
         SettingsProblems::from_list(problems)
     }
@@ -51,6 +57,7 @@ impl Settings {
             retention,
             feed,
             backup,
+            console: _,
             log,
             apps: _,
         } = self;

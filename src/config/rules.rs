@@ -4,8 +4,10 @@ use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::net::SocketAddr;
 
+use super::console::OperatorSettings;
 use super::read::SettingsReader;
-use super::settings::{Secret, Settings, SigningKey};
+use super::secret::Secret;
+use super::settings::{Settings, SigningKey};
 
 /// The credentials of the shipped demo, which are public.
 const DEMO: [&str; 3] = ["demo-app-token", "demo-webhook-secret", "demo-key-secret-change-me"];
@@ -14,6 +16,7 @@ pub(super) fn check(settings: &Settings, reader: &mut SettingsReader) {
     check_sizes(settings, reader);
     check_listeners(settings, reader);
     check_apps(settings, reader);
+    check_console(settings, reader);
     check_demo(settings, reader);
 }
 
@@ -143,10 +146,6 @@ fn is_demo(secret: &Secret) -> bool {
     DEMO.contains(&secret.expose())
 }
 
-pub(super) fn is_beyond_loopback(address: SocketAddr) -> bool {
-    !address.ip().to_canonical().is_loopback()
-}
-
 fn check_demo(settings: &Settings, reader: &mut SettingsReader) {
     let listener = match (&settings.server.listen, &settings.server.admin_listen) {
         (public, _) if is_beyond_loopback(*public) => "server.listen",
@@ -156,5 +155,73 @@ fn check_demo(settings: &Settings, reader: &mut SettingsReader) {
     for key in settings.demo_secrets() {
         let text = format!("is the demo's, which is public: change it, or set {listener} to 127.0.0.1");
         reader.problem(&key, text);
+    }
+}
+
+pub(super) fn is_beyond_loopback(address: SocketAddr) -> bool {
+    !address.ip().to_canonical().is_loopback()
+}
+
+/// The rules over several keys of `[console]`, and over it and the admin listener.
+fn check_console(settings: &Settings, reader: &mut SettingsReader) {
+    let (console, admin) = (&settings.console, settings.server.admin_listen);
+    reader.rule(
+        &["server.admin_listen"],
+        console.names_operators() || !is_beyond_loopback(admin),
+        BEYOND_LOOPBACK,
+    );
+    reader.rule(
+        &["console.session_life", "console.session_idle"],
+        console.session_idle <= console.session_life,
+        "console.session_idle must not be more than console.session_life",
+    );
+    let mut names = HashMap::new();
+    let mut secrets = HashMap::new();
+    for (n, operator) in console.operators.iter().enumerate() {
+        let key = |name: &str| format!("console.operators.{n}.{name}");
+        reader.rule(&[&key("secrets")], !operator.secrets.is_empty(), "there must be at least one secret");
+        if !operator.name.is_empty()
+            && let Some(other) = names.insert(operator.name.as_str(), key("name"))
+        {
+            reader.problem(&key("name"), format!("must not be the same as {other}"));
+        }
+        for (s, secret) in operator.secrets.iter().enumerate() {
+            let place = (n, key(&format!("secrets.{s}")));
+            if secret.expose().is_empty() {
+                continue;
+            }
+            // One operator may list a secret twice, as templates do outside a rotation.
+            match secrets.get(secret.expose()) {
+                Some((of, other)) if *of != n => {
+                    reader.problem(&place.1, format!("must not be the same as {other}"));
+                }
+                Some(_) => {}
+                None => _ = secrets.insert(secret.expose(), place),
+            }
+        }
+        check_apps_of(settings, reader, operator, &key("apps"));
+    }
+    if let Some(proxy) = &console.proxy {
+        let some = "there must be at least one";
+        reader.rule(&["console.proxy.peers"], !proxy.peers.is_empty(), some);
+        let groups = proxy.operator_groups.len() + proxy.viewer_groups.len();
+        let text = "there must be at least one here or in console.proxy.viewer_groups";
+        reader.rule(&["console.proxy.operator_groups"], groups > 0, text);
+        if let Some((_, other)) = secrets.get(proxy.secret.expose()) {
+            reader.problem("console.proxy.secret", format!("must not be the same as {other}"));
+        }
+    }
+}
+
+/// Why an admin listener without operators is refused beyond loopback.
+pub(super) const BEYOND_LOOPBACK: &str = "is reached from other machines, and nobody could sign in: name operators in \
+                                          [[console.operators]] or a proxy in [console.proxy], or set it to 127.0.0.1";
+
+fn check_apps_of(settings: &Settings, reader: &mut SettingsReader, operator: &OperatorSettings, key: &str) {
+    let Some(apps) = &operator.apps else { return };
+    reader.rule(&[key], !apps.is_empty(), "there must be at least one app; leave it out for all");
+    for (n, app) in apps.iter().enumerate().filter(|(_, app)| !app.is_empty()) {
+        let is_known = settings.apps.iter().any(|known| known.id == *app);
+        reader.rule(&[&format!("{key}.{n}")], is_known, "is the id of none of the apps");
     }
 }

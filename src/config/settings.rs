@@ -1,14 +1,15 @@
 //! The settings: one row for each key, which `config.toml` explains.
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 
+use super::console::ConsoleSettings;
 use super::origin::SettingsOrigin;
 use super::read::{COUNT, FLAG, MANY, SIZE, SettingsReader, TEXT};
+use super::secret::Secret;
 use super::values::{
     LogFormat, StoreUrl, address, age, any_text, bytes, duration_or_never, entries, flag, header_text, host,
     key_id, log_format, log_level, long_secret, origin, store_url,
@@ -81,6 +82,8 @@ pub struct Settings {
     pub feed: FeedSettings,
     /// Scheduled backups.
     pub backup: BackupSettings,
+    /// Who may use the admin listener.
+    pub console: ConsoleSettings,
     /// The log.
     pub log: LogSettings,
     /// The Smooch apps, at least one; ids, key ids, webhook secrets and app tokens are unique over all apps.
@@ -102,6 +105,7 @@ impl Settings {
             retention: RetentionSettings::read(reader),
             feed: FeedSettings::read(reader),
             backup: BackupSettings::read(reader),
+            console: ConsoleSettings::read(reader),
             log: LogSettings::read(reader),
             apps: apps.iter().map(|app| AppSettings::read(reader, app, &ingest)).collect(),
             ingest,
@@ -266,28 +270,5 @@ impl SigningKey {
             secret: Secret::new(reader.required(&format!("{key}.secret"), long_secret)),
         };
         items.iter().map(key).collect()
-    }
-}
-
-/// A value that is never shown: its `Debug` is `***`. It has no `Display`, no serialisation and no `==`, which is for
-/// constant-time code.
-#[derive(Clone)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Wraps a value.
-    pub fn new(value: impl Into<String>) -> Self {
-        Self(value.into())
-    }
-
-    /// The value itself; the caller must not leak it.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
     }
 }

@@ -1,7 +1,7 @@
 //! Parsers from text to typed values. Their errors never quote the value.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -19,6 +19,30 @@ impl fmt::Display for StoreUrl {
         match self {
             Self::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
         }
+    }
+}
+
+/// What an operator may do. A role includes those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// May look.
+    Viewer,
+    /// May also change.
+    Operator,
+}
+
+impl Role {
+    /// The name in settings, answers and the audit log.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Operator => "operator",
+        }
+    }
+
+    /// The role of a name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Viewer, Self::Operator].into_iter().find(|role| role.name() == name)
     }
 }
 
@@ -194,6 +218,76 @@ pub(super) fn origin(text: &str) -> Result<String, String> {
     }
     Err("must be * or an origin in lower case, such as https://example.org or http://localhost:3000"
         .to_owned())
+}
+
+/// An address at which browsers reach a listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsoleUrl {
+    /// As it was written, without slashes at its end.
+    pub text: String,
+    /// The origin as a browser sends it.
+    pub origin: String,
+    /// The host without a port and without brackets, in lower case.
+    pub host: String,
+    /// Its scheme is https.
+    pub is_secure: bool,
+}
+
+/// An address of http or https with a host and perhaps a path; empty is none.
+pub(super) fn console_url(text: &str) -> Result<Option<ConsoleUrl>, String> {
+    const WRONG: &str = "must be an address such as https://rollcall.example.org or https://example.org/rollcall: http or \
+                         https, the host in lower case, and no user, ? or #";
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let default_port = match text.split_once("://") {
+        Some(("http", _)) => ":80",
+        Some(("https", _)) => ":443",
+        _ => return Err(WRONG.to_owned()),
+    };
+    let text = text.trim_end_matches('/');
+    let start = text.find("://").map_or(0, |at| at + 3);
+    let end = text[start..].find('/').map_or(text.len(), |at| start + at);
+    let (origin_text, path) = text.split_at(end);
+    let is_path = path.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#\\\"<>".contains(&byte));
+    let known = origin(origin_text).ok().filter(|_| is_path).ok_or_else(|| WRONG.to_owned())?;
+    let known = known.strip_suffix(default_port).unwrap_or(&known).to_owned();
+    let host = &known[start..];
+    let host = match host.rsplit_once(':').filter(|_| !host.ends_with(']')) {
+        Some((host, _)) => host,
+        None => host,
+    };
+    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    Ok(Some(ConsoleUrl { text: text.to_owned(), origin: known, host, is_secure: default_port == ":443" }))
+}
+
+pub(super) fn ip_address(text: &str) -> Result<String, String> {
+    let known: Result<IpAddr, _> = text.parse();
+    known
+        .map(|ip| ip.to_canonical().to_string())
+        .map_err(|_| "must be an IP address, without a port".to_owned())
+}
+
+/// The name of a header, in lower case.
+pub(super) fn header_name(text: &str) -> Result<String, String> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if text.is_empty() || !text.chars().all(fits) {
+        return Err("must be the name of a header, such as x-forwarded-user".to_owned());
+    }
+    Ok(text.to_ascii_lowercase())
+}
+
+/// The name of an operator. In a `Basic` credential it ends at the first colon.
+pub(super) fn operator_name(text: &str) -> Result<String, String> {
+    if text.contains(':') {
+        return Err("must have no colon".to_owned());
+    }
+    key_id(text)
+}
+
+pub(super) fn role_name(text: &str) -> Result<String, String> {
+    let known = Role::from_name(text).map(|role| role.name().to_owned());
+    known.ok_or_else(|| "must be viewer or operator".to_owned())
 }
 
 /// The name of a host as a request has it, without a port.

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use crate::domain::{AppId, ClientId, Digest, JsonText, Record, RecordKey, WorkingSet};
+use crate::store::tables::SessionChange;
 use crate::store::{Entry, Quarantined, Seq};
 
 /// What a batch can touch: the records that have to be loaded before it is applied.
@@ -105,6 +106,8 @@ pub struct Batch {
     pub verdicts: Verdicts,
     /// The answers to store. Stored ones that are older than a day may go.
     pub answers: Vec<Answered>,
+    /// Changes of the stored sessions of the console, in their order.
+    pub sessions: Vec<SessionChange>,
     /// The clock of the API afterwards, in µs since 1970. It never runs back.
     pub clock: i64,
     /// The time of the batch, in ms since 1970.
@@ -115,13 +118,13 @@ impl Batch {
     /// A batch that writes only what changes in a directory.
     pub fn of_directory(directory: WorkingSet, clock: i64, now: i64) -> Self {
         let (entries, bodies, quarantined, erasures) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let (verdicts, answers) = (Verdicts::default(), Vec::new());
-        Self { directory, entries, bodies, quarantined, erasures, verdicts, answers, clock, now }
+        let (verdicts, answers, sessions) = (Verdicts::default(), Vec::new(), Vec::new());
+        Self { directory, entries, bodies, quarantined, erasures, verdicts, answers, sessions, clock, now }
     }
 
     /// Whether there is nothing to be written.
     pub fn is_empty(&self) -> bool {
-        let nothing_new = self.entries.is_empty() && self.quarantined.is_empty();
+        let nothing_new = self.entries.is_empty() && self.quarantined.is_empty() && self.sessions.is_empty();
         nothing_new && self.answers.is_empty() && self.verdicts == Verdicts::default()
     }
 }

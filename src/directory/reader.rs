@@ -7,7 +7,7 @@ use crate::format::record::decode;
 use crate::store::readers::{LaneReader, StopSignal, StoreReader};
 use crate::store::rows::{ContentCounts, RemakingProgress, RowFilter, Rows};
 use crate::store::sqlite::{OpenError, SqliteReader};
-use crate::store::tables::{QuarantinedSummary, Rules, UserRecord};
+use crate::store::tables::{QuarantinedSummary, Rules, StoredSession, UserRecord};
 use crate::store::{CompactionPoint, Entry, Error, Quarantined, ReadRow as _, Result, Seq};
 
 /// Opens a database that a store has opened before.
@@ -86,6 +86,12 @@ impl DirectoryReader {
     /// The derived tables that are being remade.
     pub fn read_remaking(&self) -> Result<Vec<RemakingProgress>> {
         self.snapshot()?.remaking()
+    }
+
+    /// The stored sessions of the console, and the number of the database's epoch.
+    pub fn read_sessions(&self) -> Result<(Vec<StoredSession>, i64)> {
+        let rows = self.snapshot()?;
+        Ok((StoredSession::select().read(&*rows)?, rows.feed_epoch()?.epoch.number()))
     }
 
     /// The version of the rules by which the directory was built.

@@ -15,7 +15,7 @@ use crate::format::record::encode;
 use crate::store::rows::Rows;
 use crate::store::tables::{
     ANSWERS, AnswerTime, Clock, Feed, IdentifierKind, IdentifierRow, NewChange, PackedBodies, QUARANTINE,
-    QuarantineReason, QuarantinedSize, StoredAnswer, StoredChange,
+    QuarantineReason, QuarantinedSize, SESSIONS, SessionChange, StoredAnswer, StoredChange,
 };
 use crate::store::{
     ANSWERS_KEPT, Committed, Error, Quarantined, ReadRow as _, Result, RowCells, Seq, Transaction, UserWrite,
@@ -60,6 +60,7 @@ impl DirectoryTransaction<'_> {
         let (dropped, quarantined) = add_quarantine(batch, txn.rows(), state, &mut writes)?;
         saved.quarantine_dropped = dropped;
         add_answers(batch, &*txn, state, &mut writes)?;
+        writes.extend(batch.sessions.iter().map(session_write));
         if !batch.erasures.is_empty() {
             let overlay = Overlay::of_writes(txn.rows(), &writes)?;
             let erasing = begin_erasures(&overlay, &batch.erasures, batch.now)?;
@@ -253,6 +254,13 @@ fn add_answers(
     let answers: Vec<StoredAnswer> = answers.collect();
     writes.push(Write::Put(RowCells::of(&answers).into_owned()));
     Ok(())
+}
+
+fn session_write(change: &SessionChange) -> Write<'_> {
+    match change {
+        SessionChange::Put(session) => Write::Put(RowCells::of([session])),
+        SessionChange::End(cookie) => Write::Delete(RowCells::of_keys(&SESSIONS, [cookie])),
+    }
 }
 
 /// The changes of a commit, each with the next number in the feed of its app.

@@ -1,13 +1,11 @@
-//! Changes that an operator makes through the admin listener. Callers of it are trusted; a web page open
-//! in the operator's browser is not.
+//! Changes that an operator makes through the admin listener.
 
 use std::collections::BTreeSet;
 
 use axum::body::Body;
-use axum::extract::{Path, Request};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::extract::Path;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -26,23 +24,6 @@ use crate::store::rows::RowKey;
 
 /// The most bytes of a repair request.
 const REBUILD_BYTES: usize = 8 << 20;
-
-/// Refuses every request that a web page can make a browser send: with an `Origin`, from a page, or not
-/// declared as JSON or JSON lines (a page needs a preflight for those types).
-pub(super) async fn refuse_web_pages(request: Request, next: Next) -> Response {
-    let headers = request.headers();
-    let from_page = headers.get("sec-fetch-site").is_some_and(|site| site != "none");
-    if from_page || headers.contains_key(header::ORIGIN) {
-        return ApiError::forbidden("Requests from web pages are refused").into_response();
-    }
-    let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
-    let kind = kind.to_ascii_lowercase();
-    if !kind.starts_with(b"application/json") && !kind.starts_with(b"application/x-ndjson") {
-        let (status, code) = (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type");
-        return ApiError::new(status, code, "content-type must be application/json").into_response();
-    }
-    next.run(request).await
-}
 
 fn seq(text: &str) -> Result<Seq, ApiError> {
     text.parse().map_err(|_| ApiError::bad_request("The number of a body in quarantine is a whole number"))

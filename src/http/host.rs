@@ -13,24 +13,27 @@ use axum::response::{IntoResponse, Response};
 
 use super::error::ApiError;
 use super::request_id::note_route;
-use crate::config::ServerSettings;
+use crate::config::Settings;
+use crate::metrics::Metrics;
 
 #[derive(Clone, Debug)]
 pub(super) struct Hosts {
     /// The address of the listener; a reload does not change it.
     listen: IpAddr,
-    /// The configured names, in lower case.
+    /// The configured names, in lower case, and the host of the console.
     names: Arc<[String]>,
 }
 
 impl Hosts {
-    pub(super) fn new(server: &ServerSettings) -> Self {
-        Self { listen: server.admin_listen.ip(), names: server.admin_hosts.clone().into() }
+    pub(super) fn new(settings: &Settings) -> Self {
+        let of_console = settings.console.url.iter().map(|url| url.host.clone());
+        let names = settings.server.admin_hosts.iter().cloned().chain(of_console);
+        Self { listen: settings.server.admin_listen.ip(), names: names.collect() }
     }
 
     /// The same with the names of other settings.
-    pub(super) fn with_settings(&self, server: &ServerSettings) -> Self {
-        Self { listen: self.listen, ..Self::new(server) }
+    pub(super) fn with_settings(&self, settings: &Settings) -> Self {
+        Self { listen: self.listen, ..Self::new(settings) }
     }
 
     /// True if a request uses one of the names, or none, as old clients do.
@@ -54,7 +57,11 @@ impl Hosts {
             // A page has an address for a host only if it was served from there.
             Ok(ip) => {
                 let ip = ip.to_canonical();
-                ip.is_loopback() || self.listen.is_unspecified() || ip == self.listen.to_canonical()
+                // The name of the console may be an address too.
+                self.names.contains(&ip.to_string())
+                    || ip.is_loopback()
+                    || self.listen.is_unspecified()
+                    || ip == self.listen.to_canonical()
             }
             Err(_) => {
                 let host = host.to_ascii_lowercase();
@@ -65,15 +72,20 @@ impl Hosts {
 }
 
 /// Refuses, with 421, requests to the admin listener under a foreign host name.
-pub(super) async fn require_own_host(State(hosts): State<Hosts>, request: Request, next: Next) -> Response {
+pub(super) async fn require_own_host(
+    State((hosts, metrics)): State<(Hosts, Arc<Metrics>)>,
+    request: Request,
+    next: Next,
+) -> Response {
     if hosts.admit(request.uri(), request.headers()) {
         let route = request.extensions().get::<MatchedPath>().cloned();
         let mut response = next.run(request).await;
         note_route(&mut response, route.as_ref().map(MatchedPath::as_str));
         return response;
     }
-    let why = "The admin listener answers to localhost, to its own address and to the names in server.admin_hosts; \
-               the Host of this request is none of them";
+    metrics.refuse_operator("host");
+    let why = "The admin listener answers to localhost, to its own address, to the names in server.admin_hosts and to the \
+               host of console.url; the Host of this request is none of them";
     ApiError::new(StatusCode::MISDIRECTED_REQUEST, "misdirected_request", why).into_response()
 }
 

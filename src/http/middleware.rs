@@ -13,22 +13,6 @@ use super::error::ApiError;
 use super::state::State;
 use super::{body, not_offered};
 use crate::domain::command::Authority;
-use crate::operators::{Operator, Proof, Role};
-
-/// The operator of requests that come without one.
-pub(super) async fn stand_in(mut request: Request, next: Next) -> Response {
-    if request.extensions().get::<Arc<Operator>>().is_none() {
-        let operator = Operator {
-            name: "key file".to_owned(),
-            role: Role::Operator,
-            personal_data: true,
-            apps: None,
-            proof: Proof::KeyFile,
-        };
-        request.extensions_mut().insert(Arc::new(operator));
-    }
-    next.run(request).await
-}
 
 /// Refuses compressed bodies, and calls that Smooch has and the service has not, in requests of operators.
 pub(super) async fn process_operator_request(request: Request, next: Next) -> Response {

@@ -14,6 +14,7 @@ mod console;
 #[cfg(feature = "console")]
 mod console_files;
 mod devices;
+mod door;
 mod erasure;
 mod error;
 mod event_stream;
@@ -40,6 +41,7 @@ mod rate_limits;
 mod reads;
 mod request_id;
 mod router;
+mod session;
 mod signature;
 mod state;
 mod stray_webhooks;

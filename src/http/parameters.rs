@@ -57,22 +57,12 @@ pub(super) fn check(
     Ok(())
 }
 
-/// Addresses of the admin listener that probes and browsers ask for: a parameter that a third party appended must not
-/// cost them the answer.
-fn is_open(route: &str) -> bool {
-    ["/", "/console", "/livez", "/readyz", "/healthz", "/metrics"].contains(&route)
-        || route.starts_with("/console/")
-}
-
 /// Refuses unknown parameters of the admin listener's calls.
 pub(super) async fn refuse_unknown_parameters(request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
-    let method = request.method();
-    // Without names there is no route, and the request is answered as such.
-    let is_open = is_open(route) || names(method, route).is_none();
-    match read(request.uri()).and_then(|given| check(method, route, &[], &given)) {
-        Err(refusal) if !is_open => refusal.into_response(),
-        _ => next.run(request).await,
+    match read(request.uri()).and_then(|given| check(request.method(), route, &[], &given)) {
+        Err(refusal) => refusal.into_response(),
+        Ok(()) => next.run(request).await,
     }
 }
 

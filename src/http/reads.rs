@@ -135,10 +135,11 @@ mod tests {
     use crate::http::openapi;
 
     /// Calls that look at no database.
-    const NONE: [&str; 14] = [
+    const NONE: [&str; 15] = [
         "GET /webhooks",
         "GET /webhooks/{app}",
         "GET /livez",
+        "GET /session",
         "GET /openapi.json",
         "GET /docs",
         "GET /docs/page.css",

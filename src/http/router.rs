@@ -14,10 +14,10 @@ use super::error::ApiError;
 use super::host::{self, Hosts};
 use super::state::HttpState;
 use super::{
-    addresses, admin, admin_actions, app_users, console, devices, feed, history, import, journal, middleware,
-    openapi, parameters, quarantine, stray_webhooks, users, webhooks,
+    addresses, admin, admin_actions, app_users, console, devices, door, feed, history, import, journal,
+    middleware, openapi, parameters, quarantine, session, stray_webhooks, users, webhooks,
 };
-use crate::config::ServerSettings;
+use crate::config::Settings;
 use crate::metrics::Metrics;
 
 /// The public listener: webhooks and REST.
@@ -87,50 +87,55 @@ pub fn starting_router(metrics: Arc<Metrics>) -> Router {
 }
 
 /// The admin listener before the database is open: alive, and not ready.
-pub fn starting_admin_router(server: &ServerSettings) -> Router {
-    let own = from_fn_with_state(Hosts::new(server), host::require_own_host);
+pub fn starting_admin_router(settings: &Settings) -> Router {
+    let own = from_fn_with_state((Hosts::new(settings), Arc::default()), host::require_own_host);
     starting_router(Arc::default()).route("/livez", get(admin::alive)).layer(own)
 }
 
-/// The admin listener: health, metrics, operator actions.
+/// The admin listener. Everything on it needs an operator, except what is `open`.
 pub fn admin_router(shared: Arc<HttpState>) -> Router {
-    let own = from_fn_with_state(shared.hosts.clone(), host::require_own_host);
-    let changing = Router::new()
-        .route("/quarantine/{seq}/redrive", post(admin_actions::redrive))
-        .route("/quarantine/{seq}", delete(admin_actions::delete_quarantined))
-        .route("/rebuild", post(admin_actions::rebuild))
-        .route("/import", post(import::receive))
-        .layer(from_fn(admin_actions::refuse_web_pages));
-    let shown = Router::new()
-        .route("/journal", get(journal::list))
-        .route("/journal/{seq}", get(journal::show))
-        .route("/journal/{seq}/body", get(journal::body))
-        .route("/quarantine", get(quarantine::list))
-        .route("/quarantine/{seq}", get(quarantine::show))
-        .route("/quarantine/{seq}/body", get(quarantine::body));
+    let own = from_fn_with_state((shared.hosts.clone(), shared.metrics.clone()), host::require_own_host);
+    let operators = from_fn_with_state(shared.clone(), door::require_operator);
+    let calls = from_fn_with_state(shared.clone(), door::refuse_other_pages);
     // The users API, of which the caller is the app in the path, by an operator.
     let users = Router::new()
         .nest("/v1", Router::new().nest("/apps/{app}", app_user_calls()))
         .method_not_allowed_fallback(no_method)
         .layer(from_fn(middleware::process_operator_request))
         .with_state(Arc::new(shared.for_operators()));
-    let files = Router::new();
-    #[cfg(feature = "console")]
-    let files = files.merge(console_files::routes());
-    Router::new()
-        .merge(files)
-        .merge(changing)
-        .merge(users)
-        .merge(shown)
+    let guarded = Router::new()
+        .route("/quarantine/{seq}/redrive", post(admin_actions::redrive))
+        .route("/quarantine/{seq}", delete(admin_actions::delete_quarantined))
+        .route("/journal", get(journal::list))
+        .route("/journal/{seq}", get(journal::show))
+        .route("/journal/{seq}/body", get(journal::body))
+        .route("/quarantine", get(quarantine::list))
+        .route("/quarantine/{seq}", get(quarantine::show))
+        .route("/quarantine/{seq}/body", get(quarantine::body))
+        .route("/rebuild", post(admin_actions::rebuild))
+        .route("/import", post(import::receive))
+        .route("/session", get(session::show).delete(session::end))
+        .route("/session/code", post(session::make_code))
         .merge(console::calls())
+        .route_layer(from_fn(parameters::refuse_unknown_parameters))
+        .merge(users)
+        .route_layer(operators);
+    // Whoever signs in is nobody yet.
+    let sign_in = Router::new()
+        .route("/session", post(session::begin))
+        .route_layer(from_fn(parameters::refuse_unknown_parameters));
+    let open = Router::new()
         .route("/livez", get(admin::alive))
         .route("/readyz", get(admin::ready))
         .route("/healthz", get(admin::ready))
-        .route("/metrics", get(admin::metrics))
+        .route("/metrics", get(admin::metrics));
+    #[cfg(feature = "console")]
+    let open = open.merge(console_files::routes());
+    Router::new()
+        .merge(guarded.merge(sign_in).route_layer(calls))
+        .merge(open)
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
-        .layer(from_fn(parameters::refuse_unknown_parameters))
-        .layer(from_fn(middleware::stand_in))
         .layer(own)
         .with_state(shared)
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::sync::watch;
+use tokio::time::sleep;
 
 use super::answers::{raw, to_json};
 use super::auth::Apps;
@@ -18,16 +19,20 @@ use super::metric_counts::MetricCounts;
 use super::rate_limits::RateLimits;
 use super::reads;
 use super::signature::Secrets;
+use crate::clock::now_ms;
 use crate::config::{AppSettings, Settings, StoreUrl};
 use crate::directory::DirectoryReader;
 use crate::domain::AppId;
 use crate::ingest::app_activity::AppActivity;
 use crate::ingest::commit_notifier::CommitNotifier;
-use crate::ingest::queue::Queue;
+use crate::ingest::queue::{Queue, SubmitError};
 use crate::metrics::Metrics;
-use crate::operators::Operator;
+use crate::operators::{Admission, Key, KeyFileError, Operator, read_or_make_key};
 use crate::store::readers::{ReadClass, Readers};
 use crate::store::sqlite::{DamagedTables, Presence};
+
+/// Between two checks of the sessions.
+const SESSIONS_CHECKED: Duration = Duration::from_millis(500);
 
 /// The state as axum hands it to a handler.
 pub(super) type State = axum::extract::State<Arc<HttpState>>;
@@ -54,6 +59,7 @@ pub struct HttpState {
     pub(super) bodies: Budget,
     pub(super) rates: RateLimits,
     pub(super) hosts: Hosts,
+    pub(super) admission: Admission,
     /// The app member of init's answer for each app, as JSON.
     pub(super) inits: HashMap<AppId, Box<RawValue>>,
     /// True once the service stops.
@@ -86,8 +92,8 @@ impl HttpState {
         queue: Queue,
         readers: Readers<DirectoryReader>,
         commits: CommitNotifier,
-        presence: Presence,
-        damaged_tables: DamagedTables,
+        (presence, damaged_tables): (Presence, DamagedTables),
+        admission: Admission,
         metrics: Arc<Metrics>,
     ) -> Self {
         Self {
@@ -106,7 +112,8 @@ impl HttpState {
             metrics,
             bodies: Budget::new(settings.limits.bodies_in_flight),
             rates: RateLimits::new(&settings.limits),
-            hosts: Hosts::new(&settings.server),
+            hosts: Hosts::new(settings),
+            admission,
             inits: inits(settings),
             draining: watch::Sender::new(false),
         }
@@ -129,9 +136,37 @@ impl HttpState {
         }
     }
 
-    /// The same with the credentials and limits of other settings. Active requests finish with the old
-    /// ones; both share the queue, the readers and the memory budget.
-    pub fn with(&self, settings: &Settings) -> Self {
+    /// Reads the key file of the database, or makes it if it is missing.
+    ///
+    /// # Errors
+    /// It cannot be read or made, or other users can read it.
+    pub fn read_key(&self) -> Result<Key, KeyFileError> {
+        read_or_make_key(&self.files.database)
+    }
+
+    /// Ends sessions that are over, and stores what has changed of the others.
+    pub async fn watch_sessions(&self) {
+        loop {
+            sleep(SESSIONS_CHECKED).await;
+            if let Err(refusal) = self.store_sessions().await {
+                tracing::warn!("the sessions could not be stored, and are tried again: {refusal}");
+            }
+        }
+    }
+
+    /// Stores what has changed of the sessions.
+    pub(super) async fn store_sessions(&self) -> Result<(), SubmitError> {
+        let changes = self.admission.changes(now_ms());
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let stored = self.queue.store_sessions(changes.clone()).await;
+        stored.inspect_err(|_| self.admission.put_back(changes))
+    }
+
+    /// The same with the credentials and limits of other settings, and with the key that the key file has now. Active requests
+    /// finish with the old ones; both share the queue, the readers and the memory budget.
+    pub fn with(&self, settings: &Settings, key: Key) -> Self {
         Self {
             settings: settings.clone(),
             apps: Apps::new(&settings.apps, &settings.account_keys),
@@ -148,7 +183,8 @@ impl HttpState {
             metrics: self.metrics.clone(),
             bodies: self.bodies.resized(settings.limits.bodies_in_flight),
             rates: self.rates.with_settings(&self.settings.limits, &settings.limits),
-            hosts: self.hosts.with_settings(&settings.server),
+            hosts: self.hosts.with_settings(settings),
+            admission: self.admission.with(&settings.console, key, now_ms()),
             inits: inits(settings),
             draining: self.draining.clone(),
         }
@@ -157,7 +193,11 @@ impl HttpState {
     /// The same for the calls of operators: whatever they read, they read with the thread of operators.
     pub(super) fn for_operators(&self) -> Self {
         let readers = self.readers.only(ReadClass::Console);
-        Self { readers, app_activity: self.app_activity.clone(), ..self.with(&self.settings) }
+        Self {
+            readers,
+            app_activity: self.app_activity.clone(),
+            ..self.with(&self.settings, self.admission.key())
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use crate::domain::command::{Command, CommandOutcome, Refusal};
 use crate::domain::{AppId, CallMade, Event, TooLarge};
 use crate::store::rows::RebuiltRow;
+use crate::store::tables::SessionChange;
 use crate::store::{self, Error, Seq};
 
 /// A webhook, verified and parsed.
@@ -156,6 +157,8 @@ pub enum Task {
     Repair(RepairJob),
     /// Store the version of the rules by which the directory was built.
     SetRules(i64),
+    /// Store changes of the sessions of the console.
+    Sessions(Vec<SessionChange>),
 }
 
 /// The result of a task, once it is on disk.
@@ -165,7 +168,7 @@ pub enum Reply {
     Stored(WebhookResult),
     /// Of [`Task::Command`].
     Answered(CommandResult),
-    /// Of [`Task::Tick`] and [`Task::SetRules`].
+    /// Of [`Task::Tick`], [`Task::SetRules`] and [`Task::Sessions`].
     Ticked,
     /// Of [`Task::Retry`]; `None` if the body is no longer in quarantine.
     Retried(Option<WebhookResult>),

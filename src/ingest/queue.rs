@@ -15,6 +15,7 @@ use super::job::{
 use crate::domain::CallMade;
 use crate::request_context::RequestContext;
 use crate::store::Seq;
+use crate::store::tables::SessionChange;
 
 /// Why a job was not acknowledged. It may be stored all the same; the sender should retry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -157,6 +158,11 @@ impl Queue {
     /// Resolves once the version of the rules is stored by which the whole directory was built.
     pub async fn set_rules(&self, rules: i64) -> Result<(), SubmitError> {
         self.submit(Task::SetRules(rules), COMMAND_BYTES).await.map(drop)
+    }
+
+    /// Resolves once changes of the sessions of the console are stored.
+    pub async fn store_sessions(&self, changes: Vec<SessionChange>) -> Result<(), SubmitError> {
+        self.submit(Task::Sessions(changes), COMMAND_BYTES).await.map(drop)
     }
 
     /// Resolves within `answer_within`: Smooch waits at most 20 s, 5 s in its oldest version. Never waits for room in

@@ -257,6 +257,10 @@ impl<'d> Worker<'d> {
                 Task::Retry(job) => Reply::Retried(builder.add_retry(&txn, job)?),
                 Task::Drop(seqs) => Reply::Dropped(builder.add_drop(&txn, seqs)?),
                 Task::Import(job) => Reply::Imported(builder.add_import(&txn, job)?),
+                Task::Sessions(changes) => {
+                    builder.batch.sessions.extend(changes.iter().cloned());
+                    Reply::Ticked
+                }
                 // These never share a batch.
                 Task::Repair(_) => Reply::Repaired(0),
                 Task::SetRules(_) | Task::Tick => Reply::Ticked,

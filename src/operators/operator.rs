@@ -2,26 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use tokio::sync::watch;
+
+pub use crate::config::Role;
 use crate::domain::AppId;
-
-/// What an operator may do. A role includes those before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
-    /// May look.
-    Viewer,
-    /// May also change.
-    Operator,
-}
-
-impl Role {
-    /// The name in settings, answers and the audit log.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Viewer => "viewer",
-            Self::Operator => "operator",
-        }
-    }
-}
 
 /// How an operator proved who they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,11 +34,70 @@ pub struct Operator {
     pub apps: Option<BTreeSet<AppId>>,
     /// How the operator proved who they are.
     pub proof: Proof,
+    /// The session, if the proof is one.
+    pub session: Option<SessionInfo>,
+    /// Tells when the proof no longer holds.
+    pub ending: Ending,
 }
 
 impl Operator {
     /// Whether the operator may see this app.
     pub fn sees(&self, app: &AppId) -> bool {
         self.apps.as_ref().is_none_or(|apps| apps.contains(app))
+    }
+}
+
+/// What may be told of a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionInfo {
+    /// Its id, which is no part of its proof: 16 hexadecimal digits.
+    pub id: String,
+    /// The time at which it ends at the latest, in ms since 1970.
+    pub expires: i64,
+}
+
+/// Tells when a proof no longer holds: the session has ended, or the settings or the key file have changed.
+#[derive(Clone, Debug)]
+pub struct Ending(watch::Receiver<bool>);
+
+impl Ending {
+    /// Resolves when the proof no longer holds. A stream ends then.
+    pub async fn wait(&self) {
+        // An error means that whatever gave the proof is gone.
+        _ = self.0.clone().wait_for(|ended| *ended).await.is_ok();
+    }
+
+    /// Whether the proof no longer holds.
+    pub fn has_come(&self) -> bool {
+        *self.0.borrow() || self.0.has_changed().is_err()
+    }
+}
+
+impl PartialEq for Ending {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.same_channel(&other.0)
+    }
+}
+
+impl Eq for Ending {}
+
+/// Ends a proof, also by being dropped.
+#[derive(Debug)]
+pub(super) struct Ender(watch::Sender<bool>);
+
+impl Ender {
+    pub(super) fn new() -> (Self, Ending) {
+        let (sender, receiver) = watch::channel(false);
+        (Self(sender), Ending(receiver))
+    }
+
+    pub(super) fn end(&self) {
+        self.0.send_replace(true);
+    }
+}
+
+impl Drop for Ender {
+    fn drop(&mut self) {
+        self.end();
     }
 }

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use crate::config::SettingsProblems;
 use crate::exit;
+use crate::operators::KeyFileError;
 use crate::store;
 use crate::store::sqlite::OpenError;
 
@@ -27,6 +28,9 @@ pub enum ServerError {
     /// The settings are not those of the database.
     #[error(transparent)]
     Settings(#[from] SettingsProblems),
+    /// The key file of the admin listener cannot be used.
+    #[error(transparent)]
+    Key(#[from] KeyFileError),
     /// The worker's thread panicked.
     #[error("the worker panicked; this process cannot store any more")]
     Worker,
@@ -41,7 +45,10 @@ impl ServerError {
         ExitCode::from(match self {
             Self::Io { .. } | Self::Store(_) => exit::IO,
             Self::Open(error) => exit::of_open(error),
-            Self::Settings(_) => exit::SETTINGS,
+            Self::Settings(_) | Self::Key(KeyFileError::Open { .. } | KeyFileError::Damaged(_)) => {
+                exit::SETTINGS
+            }
+            Self::Key(_) => exit::IO,
             Self::Worker | Self::NotDrained => exit::FAILED,
         })
     }

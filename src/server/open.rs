@@ -4,8 +4,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{ServerError, io};
+use crate::clock::now_ms;
 use crate::config::{Settings, StoreUrl};
 use crate::directory::{DirectoryReader, DirectoryWriter, QuarantineLimits, open_reader};
+use crate::operators::{Admission, Key, read_or_make_key};
 use crate::store::readers::{LaneBounds, Readers};
 use crate::store::sqlite::{
     self, DamagedTables, OpenError, Presence, READER_CACHE, Sqlite, SqliteReader, StoreOptions,
@@ -31,6 +33,7 @@ pub(super) struct Opened {
     pub(super) readers: Readers<DirectoryReader>,
     pub(super) presence: Presence,
     pub(super) damaged_tables: DamagedTables,
+    pub(super) admission: Admission,
 }
 
 /// Opens the database: one writer, several readers.
@@ -45,6 +48,7 @@ pub(super) fn open(settings: &Settings) -> Result<Opened, ServerError> {
         no_other_apps(settings, &open_reader(path)?)?;
     }
     clear_leftovers(settings, path);
+    let admission = admit(settings, read_or_make_key(path)?, &open_reader(path)?);
     let (presence, damaged_tables) = (store.presence(), store.damaged_tables());
     let bodies = settings.ingest.quarantine_rows as u64;
     let limits = QuarantineLimits { bodies, bytes: settings.ingest.quarantine_bytes };
@@ -68,7 +72,16 @@ pub(super) fn open(settings: &Settings) -> Result<Opened, ServerError> {
         (vec![reader(CONSOLE_CACHE)?], console),
     ]);
     let readers = readers.map_err(io("reader threads"))?;
-    Ok(Opened { directory, readers, presence, damaged_tables })
+    Ok(Opened { directory, readers, presence, damaged_tables, admission })
+}
+
+/// Who may use the admin listener, with the sessions that are stored.
+fn admit(settings: &Settings, key: Key, reader: &DirectoryReader) -> Admission {
+    let stored = reader.read_sessions().unwrap_or_else(|error| {
+        tracing::warn!(%error, "the stored sessions cannot be read, so operators sign in again: {error}");
+        (Vec::new(), 0)
+    });
+    Admission::new(&settings.console, key, stored, now_ms())
 }
 
 /// Refuses the demo app on a database of other apps: their webhooks would be answered 401, which is final.

@@ -13,6 +13,7 @@ use crate::config::{ServerSettings, Settings, SettingsProblems};
 use crate::http::listen::{self, Routes};
 use crate::http::{self, HttpState};
 use crate::metrics::Metrics;
+use crate::operators::Key;
 use crate::rebuild::background::BackgroundRebuild;
 use crate::schedule::Schedule;
 use crate::supervisor;
@@ -30,14 +31,15 @@ pub(super) struct Listeners {
 }
 
 impl Listeners {
-    pub(super) async fn open(server: &ServerSettings, metrics: &Arc<Metrics>) -> Result<Self, ServerError> {
+    pub(super) async fn open(all: &Settings, metrics: &Arc<Metrics>) -> Result<Self, ServerError> {
+        let server = &all.server;
         let (public, listen) = bind(server.listen).await?;
         let (admin, admin_listen) = bind(server.admin_listen).await?;
         let (stop, stopping) = watch::channel(false);
         let (stop_admin, stopping_admin) = watch::channel(false);
         let (settings, given) = watch::channel(Arc::new(server.clone()));
         let routes = Routes::from(http::starting_router(metrics.clone()));
-        let admin_routes = Routes::from(http::starting_admin_router(server));
+        let admin_routes = Routes::from(http::starting_admin_router(all));
         let public =
             tokio::spawn(listen::serve(public, routes.clone(), given.clone(), metrics.clone(), stopping));
         // Connections to the admin listener are not counted as the public one's.
@@ -84,7 +86,7 @@ impl Runtime {
             in_force: settings.clone(),
             listening_at: [front.listen, front.admin_listen],
             metrics,
-            listening: listen_for_silence(&shared),
+            listening: watch_beside(&shared),
             shared,
             schedule,
             _relearning: relearning,
@@ -118,17 +120,19 @@ impl Runtime {
             settings.check_database(None)?;
             Ok(settings)
         });
-        match read {
-            Ok(settings) => {
-                self.take(&settings);
+        let read = read.map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>());
+        let key = self.shared.read_key().map_err(|error| vec![error.to_string()]);
+        match read.and_then(|settings| Ok((settings, key?))) {
+            Ok((settings, key)) => {
+                self.take(&settings, key);
                 self.metrics.reload("applied");
                 supervisor::ready();
             }
             Err(problems) => {
-                for problem in problems.iter() {
+                for problem in &problems {
                     tracing::error!("SIGHUP: {problem}");
                 }
-                let problems = problems.iter().count();
+                let problems = problems.len();
                 tracing::error!(problems, "SIGHUP: reload refused; the previous settings stay in force");
                 self.metrics.reload("refused");
                 supervisor::reload_refused();
@@ -136,9 +140,9 @@ impl Runtime {
         }
     }
 
-    fn take(&mut self, settings: &Settings) {
-        self.shared = Arc::new(self.shared.with(settings));
-        self.listening = listen_for_silence(&self.shared);
+    fn take(&mut self, settings: &Settings, key: Key) {
+        self.shared = Arc::new(self.shared.with(settings, key));
+        self.listening = watch_beside(&self.shared);
         self.route();
         self.connections.send_replace(Arc::new(settings.server.clone()));
         self.schedule.reload(settings);
@@ -160,12 +164,14 @@ impl Runtime {
     }
 }
 
-/// Logs when an app falls silent, until the set is dropped.
-fn listen_for_silence(shared: &Arc<HttpState>) -> JoinSet<()> {
-    let (shared, mut listening) = (shared.clone(), JoinSet::new());
-    listening.spawn(async move {
-        shared.restore_app_activity().await;
-        shared.app_activity.watch().await;
+/// Logs when an app falls silent and ends sessions that are over, until the set is dropped.
+fn watch_beside(shared: &Arc<HttpState>) -> JoinSet<()> {
+    let mut watching = JoinSet::new();
+    let (of_apps, of_sessions) = (shared.clone(), shared.clone());
+    watching.spawn(async move {
+        of_apps.restore_app_activity().await;
+        of_apps.app_activity.watch().await;
     });
-    listening
+    watching.spawn(async move { of_sessions.watch_sessions().await });
+    watching
 }

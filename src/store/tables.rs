@@ -5,6 +5,7 @@ mod feed;
 mod journal;
 mod maintenance;
 mod quarantine;
+mod sessions;
 mod users;
 
 pub use answers::{ANSWER_SECRET, ANSWERS, AnswerSecret, AnswerText, AnswerTime, StoredAnswer};
@@ -20,7 +21,7 @@ pub use maintenance::{
 pub use quarantine::{
     QUARANTINE, QuarantineReason, QuarantinedBody, QuarantinedShare, QuarantinedSize, QuarantinedSummary,
 };
-
+pub use sessions::{SESSIONS, SessionChange, StoredSession};
 pub use users::{
     APP_USERS, IDENTIFIERS, IdentifierKind, IdentifierRow, ListRow, MOVES, Move, StoredIdentifier, UserKey,
     UserRecord, UserRow,
@@ -29,7 +30,7 @@ pub use users::{
 use super::table::Table;
 
 /// Every table.
-pub const ALL: [&Table; 17] = [
+pub const ALL: [&Table; 18] = [
     &ANSWER_SECRET,
     &ANSWERS,
     &APP_USERS,
@@ -45,6 +46,7 @@ pub const ALL: [&Table; 17] = [
     &JOURNAL,
     &QUARANTINE,
     &RECEIPTS,
+    &SESSIONS,
     &TOMBSTONES,
     &UPKEEP,
 ];

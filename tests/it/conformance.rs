@@ -153,6 +153,7 @@ checks! {
     bench the_feed_is_written_and_read,
     bench answers_and_quarantined_bodies_are_written_and_read,
     bench erasures_are_written_and_read,
+    bench sessions_are_written_and_read,
 }
 
 const APP: &str = "app-1";

@@ -4,30 +4,21 @@ mod apps;
 pub mod masking;
 mod users;
 
-use rollcall::domain::AppId;
-use rollcall::operators::{Operator, Proof, Role};
-
-use crate::support::{Answer, Program, request};
+use crate::support::{Answer, NamedOperator, Program, request};
 
 /// An operator who may do everything.
-pub fn operator(name: &str) -> Operator {
-    Operator {
-        name: name.to_owned(),
-        role: Role::Operator,
-        personal_data: true,
-        apps: None,
-        proof: Proof::Secret,
-    }
+pub fn operator(name: &str) -> NamedOperator {
+    NamedOperator::new(name, "operator")
 }
 
 /// An operator who sees no values of people.
-pub fn masked(name: &str) -> Operator {
-    Operator { personal_data: false, ..operator(name) }
+pub fn masked(name: &str) -> NamedOperator {
+    NamedOperator { personal_data: false, ..operator(name) }
 }
 
 /// An operator of one app.
-pub fn of_app(name: &str, app: &str) -> Operator {
-    Operator { apps: Some([AppId::from(app)].into()), ..operator(name) }
+pub fn of_app(name: &str, app: &str) -> NamedOperator {
+    NamedOperator { app: Some(app.to_owned()), ..operator(name) }
 }
 
 /// A request to the admin listener.

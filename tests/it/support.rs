@@ -16,9 +16,10 @@ mod hang;
 mod http;
 mod in_process;
 pub mod memory;
+mod session;
 mod skip;
 
-pub use conform::{DOCUMENT, METHODS, check, fits, is_on, listeners, resolve, valid};
+pub use conform::{DOCUMENT, METHODS, check, fits, is_on, key_of, listeners, proof_of, resolve, valid};
 pub use connection::Connection;
 pub use directory::{by_user_id, journal, open_store};
 pub use hang::Hang;
@@ -26,8 +27,8 @@ pub use http::*;
 use in_process::Service;
 pub use in_process::TEST_STORE;
 use memory::Memory;
-use rollcall::operators::Operator;
 use serde_json::Value;
+pub use session::NamedOperator;
 pub(crate) use skip::require;
 pub use skip::{Missing, installed, note_skipped, npm_package, npm_package_of, report};
 use tempfile::TempDir;
@@ -94,12 +95,6 @@ impl Home {
     /// The service, on free ports, ready.
     pub fn start(&self) -> Program {
         self.try_start().unwrap_or_else(|(status, log)| panic!("did not get ready: {status}\n{log}"))
-    }
-
-    /// The service in this process, over a store in memory, whose admin listener has this operator as its caller.
-    pub fn start_for(&self, operator: Operator) -> Program {
-        let memory = self.memory.clone().unwrap_or_default();
-        Program::within(Service::start_for(&self.settings, memory, Some(operator)), self.dir.clone())
     }
 
     /// The service, or its exit status and log.
@@ -198,13 +193,13 @@ impl Program {
         let line: Value = serde_json::from_str(&line).unwrap();
         let address = |name: &str| line[name].as_str().unwrap().parse().unwrap();
         let (listen, admin) = (address("listen"), address("admin_listen"));
-        listeners(listen, admin);
+        listeners(listen, admin, home.path());
         Ok(Self { listen, admin, runs: Runs::Apart(child), log, _home: home })
     }
 
     fn within(service: Service, home: Arc<TempDir>) -> Self {
         let (listen, admin) = (service.listen, service.admin);
-        listeners(listen, admin);
+        listeners(listen, admin, service.folder());
         Self { listen, admin, runs: Runs::Within(service), log: Arc::default(), _home: home }
     }
 

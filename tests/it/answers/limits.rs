@@ -2,7 +2,8 @@
 
 use super::{rejected, requests, stored};
 use crate::support::{
-    APP, Answer, Connection, Home, KEY_ID, KEY_SECRET, SECRET, basic, first_message, parse, raw, until,
+    APP, Answer, Connection, Home, KEY_ID, KEY_SECRET, SECRET, basic, first_message, key_of, parse, raw,
+    until,
 };
 
 fn refused(answer: &Answer, status: u16, code: &str) {
@@ -70,12 +71,16 @@ fn an_answer_to_a_body_framed_wrongly_says_that_the_connection_closes() {
     let program = Home::new().start();
     let key = format!("x-api-key: {SECRET}\r\n");
     let (public, admin) = (program.listen, program.admin);
+    let admin_key = key_of(admin).unwrap();
+    let ndjson_with_key =
+        format!("content-type: application/x-ndjson\r\nauthorization: Bearer {admin_key}\r\n");
     for (listen, path, headers, status) in [
         (public, "/webhooks", key.as_str(), 400),
         (public, "/webhooks", "x-api-key: wrong\r\n", 400),
         (public, "/v1/appusers", "", 401),
         (public, "/v1/nowhere", "", 404),
-        (admin, "/import", "content-type: application/x-ndjson\r\n", 400),
+        (admin, "/import", "content-type: application/x-ndjson\r\n", 401),
+        (admin, "/import", ndjson_with_key.as_str(), 400),
         (admin, "/nowhere", "", 404),
     ] {
         let mut connection = Connection::open(listen);

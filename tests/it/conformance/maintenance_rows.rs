@@ -66,6 +66,26 @@ pub fn answers_and_quarantined_bodies_are_written_and_read(bench: &Bench) {
     assert!(fourth.is_some(), "a number is not given again");
 }
 
+pub fn sessions_are_written_and_read(bench: &Bench) {
+    let mut store = bench.store();
+    let session = |n: u8, secret, used| StoredSession {
+        cookie: [n; 32],
+        half: [n + 100; 32],
+        name: "ann".to_owned(),
+        role: "viewer".to_owned(),
+        secret,
+        began: 5,
+        used,
+        epoch: 1 << 47,
+    };
+    let (one, two) = (session(1, None, 5), session(2, Some([9; 32]), 6));
+    commit(&mut *store, &[Write::Put(RowCells::of([&one, &two]))]);
+    assert_eq!(read(bench, |all| StoredSession::select().read(all).unwrap()), [one, two.clone()]);
+    let used = session(2, Some([9; 32]), 7);
+    commit(&mut *store, &[Write::delete(&SESSIONS, &[[1_u8; 32], [3; 32]]), Write::put(&used)]);
+    assert_eq!(read(bench, |all| StoredSession::select().read(all).unwrap()), [used]);
+}
+
 pub fn erasures_are_written_and_read(bench: &Bench) {
     let mut store = bench.store();
     commit(&mut *store, &[inserted(&[1, 2, 3].map(entry))]);

@@ -7,7 +7,7 @@ use std::net::TcpStream;
 use serde_json::{Value, json};
 
 use super::{ask, ask_with, masked};
-use crate::support::{APP, Answer, DOCUMENT, Home, METHODS, PATIENCE, Program, is_on};
+use crate::support::{APP, Answer, DOCUMENT, Home, METHODS, PATIENCE, Program, is_on, proof_of};
 
 /// In every value of a person that a test sends, and in no answer.
 const CANARY: &str = "canary";
@@ -118,7 +118,10 @@ fn stream(program: &Program, path: &str) -> String {
     let mut stream = TcpStream::connect(program.admin).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let admin = program.admin;
-    let head = format!("GET {path} HTTP/1.1\r\nhost: {admin}\r\naccept: text/event-stream\r\n\r\n");
+    let proof = proof_of(admin).unwrap();
+    let head = format!(
+        "GET {path} HTTP/1.1\r\nhost: {admin}\r\nauthorization: {proof}\r\naccept: text/event-stream\r\n\r\n"
+    );
     stream.write_all(head.as_bytes()).unwrap();
     let (mut text, mut buffer) = (String::new(), [0; 65536]);
     while text.matches("\ndata: ").count() < 2 {

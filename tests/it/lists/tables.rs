@@ -17,7 +17,7 @@ enum Fate {
 }
 use Fate::{Anew, Truth};
 
-const TABLES: [(&str, Fate); 20] = [
+const TABLES: [(&str, Fate); 21] = [
     ("journal", Truth),
     ("bodies", Truth),
     ("changes", Truth),
@@ -38,10 +38,11 @@ const TABLES: [(&str, Fate); 20] = [
     ("horizon", Anew("counters")),
     ("answer_key", Anew("counters")),
     ("answers", Anew("answers")),
+    ("sessions", Anew("sessions")),
 ];
 
-/// Empty tables are not suspicious here: moves and stored answers may all have been deleted.
-const MAY_BE_EMPTY: [&str; 2] = ["answers", "moves"];
+/// Empty tables are not suspicious here: moves, stored answers and sessions may all have been deleted.
+const MAY_BE_EMPTY: [&str; 3] = ["answers", "moves", "sessions"];
 
 /// Emptied tables that are a source of truth: `verify` and `rebuild` find each entry that the others still refer to.
 fn is_reported_when_emptied(table: &str) -> bool {

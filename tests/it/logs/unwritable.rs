@@ -28,7 +28,7 @@ impl Silent {
         let level = format!("log.level={level}");
         let mut command = home.command(&["--set", &at, "--set", &admin_at, "--set", &level]);
         let child = command.stdout(Stdio::null()).stderr(stderr).spawn().unwrap();
-        crate::support::listeners(listen, admin);
+        crate::support::listeners(listen, admin, home.path());
         let silent = Self { child, listen, admin };
         until("it is ready", || {
             request(admin, "GET", "/readyz", &[], b"").is_ok_and(|ready| ready.status == 200)

@@ -203,6 +203,9 @@ fn play(members: &mut Members) {
     );
     members
         .answered("rebuild", &admin(&program, "/rebuild", "application/json", r#"{"rows":[],"derived":[]}"#));
+    let session = program.sign_in("viewer");
+    let shown = request(program.admin, "GET", "/session", &session.headers(), b"").unwrap();
+    members.answered("showSession", &shown);
     let init = json!({ "device": { "id": "d1", "platform": "ios" } });
     members.answered("init", &api(&program, "POST", "/v1/init", &init));
     members.answered("describe", &program.request("GET", "/openapi.json", &[], b""));

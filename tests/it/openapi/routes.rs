@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::support::{APP, DOCUMENT, Home, METHODS, files, fits, is_on, parse, raw};
+use crate::support::{APP, DOCUMENT, Home, METHODS, files, fits, is_on, parse, proof_of, raw};
 
 /// Every text that the sources give to a function such as `.route(`.
 fn given(function: &str) -> BTreeSet<String> {
@@ -49,8 +49,10 @@ fn of_the_program() -> Routes {
         bases().iter().flat_map(|base| given("route").into_iter().map(move |route| format!("{base}{route}")))
     {
         for (admin, listener) in [(false, program.listen), (true, program.admin)] {
+            let key = proof_of(program.admin).unwrap();
             let line = format!(
-                "PROPFIND {} HTTP/1.1\r\nhost: {listener}\r\nconnection: close\r\n\r\n",
+                "PROPFIND {} HTTP/1.1\r\nhost: {listener}\r\nauthorization: {key}\r\ncontent-type: application/json\r\n\
+                 connection: close\r\n\r\n",
                 address(&template)
             );
             let answer = parse(&raw(listener, line.as_bytes()).unwrap()).unwrap();

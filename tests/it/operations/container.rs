@@ -98,6 +98,20 @@ fn with_the_images_environment_the_program_is_reached_and_finds_itself_healthy()
     let (public, admin) = (host("ROLLCALL__SERVER__LISTEN"), host("ROLLCALL__SERVER__ADMIN_LISTEN"));
     assert_eq!((&*public, &*admin), ("0.0.0.0", "0.0.0.0"));
     let mut home = Home::with(OWN_APP);
+    let refused =
+        home.command(&["--set", &format!("server.admin_listen={admin}:0"), "check-config"]).output();
+    assert_eq!(refused.unwrap().status.code(), Some(78), "nobody could sign in");
+    // What the guide says to set, with the secret in a file.
+    std::fs::write(home.path().join("secret"), "a secret of sixteen bytes\n").unwrap();
+    let guide = include_str!("../../../docs/operations.md");
+    for (name, value) in
+        [("NAME", "ops"), ("ROLE", "operator"), ("SECRETS__0_FILE", "/run/secrets/rollcall-ops")]
+    {
+        let name = format!("ROLLCALL__CONSOLE__OPERATORS__0__{name}");
+        assert!(guide.contains(&format!("-e {name}={value}")), "{name}");
+        let value = value.replace("/run/secrets/rollcall-ops", home.path().join("secret").to_str().unwrap());
+        home.env.push((name, value));
+    }
     home.env.push(("ROLLCALL__SERVER__LISTEN".to_owned(), format!("{public}:0")));
     home.env.push(("ROLLCALL__SERVER__ADMIN_LISTEN".to_owned(), format!("{admin}:0")));
     let program = home.start_with(&[], "\"ready on ").map_err(|(_, log)| log).unwrap();

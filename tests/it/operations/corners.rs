@@ -30,7 +30,7 @@ fn scene() -> (Home, Program) {
 }
 
 /// Every command that prints something, with its arguments.
-const PRINTING: [(&str, &[&str]); 29] = [
+const PRINTING: [(&str, &[&str]); 30] = [
     ("replay", &["payload.json"]),
     ("replay", &["--json", "payload.json"]),
     ("token", &[]),
@@ -41,6 +41,7 @@ const PRINTING: [(&str, &[&str]); 29] = [
     ("doctor", &[]),
     ("doctor", &["--json"]),
     ("check-health", &[]),
+    ("console", &[]),
     ("completions", &["bash"]),
     ("completions", &["zsh"]),
     ("man", &[]),

@@ -4,7 +4,7 @@ use crate::backup::refused;
 use crate::support::Home;
 
 /// Every command, first the words of its name, then its required arguments.
-const COMMANDS: [(&[&str], &[&str]); 24] = [
+const COMMANDS: [(&[&str], &[&str]); 25] = [
     (&["serve"], &[]),
     (&["replay"], &["payload.json"]),
     (&["erase"], &["ann"]),
@@ -15,6 +15,7 @@ const COMMANDS: [(&[&str], &[&str]); 24] = [
     (&["verify"], &[]),
     (&["doctor"], &[]),
     (&["check-health"], &[]),
+    (&["console"], &[]),
     (&["completions"], &["bash"]),
     (&["man"], &[]),
     (&["journal", "list"], &[]),

@@ -2,12 +2,13 @@
 
 use serde_json::Value;
 
-use crate::support::{Answer, Home, Program, first_message, raw, until};
+use crate::support::{Answer, Home, Program, first_message, key_of, raw, until};
 
-/// The admin listener's answer to a request with this `Host`, if any.
+/// The admin listener's answer to a request with this `Host`, if any, and with the key of the program.
 fn asked(program: &Program, line: &str, hosts: &[&str], more: &str) -> (u16, String) {
     let hosts: String = hosts.iter().map(|host| format!("host: {host}\r\n")).collect();
-    let request = format!("{line}\r\n{hosts}{more}connection: close\r\ncontent-length: 0\r\n\r\n");
+    let key = format!("authorization: Bearer {}\r\n", key_of(program.admin).unwrap());
+    let request = format!("{line}\r\n{hosts}{key}{more}connection: close\r\ncontent-length: 0\r\n\r\n");
     let answer = raw(program.admin, request.as_bytes()).unwrap();
     let answer: Answer = crate::support::parse(&answer).unwrap();
     (answer.status, answer.text)
@@ -89,7 +90,10 @@ fn only_its_own_names_are_answered_on_every_address() {
 
 #[test]
 fn a_listener_on_every_address_is_probed_by_any_of_them_and_names_are_reloaded() {
-    let mut home = Home::with("[[apps]]\nid = \"one\"\nwebhook_secrets = [\"first\"]\n");
+    let mut home = Home::with(
+        "[[apps]]\nid = \"one\"\nwebhook_secrets = [\"first\"]\n\
+         [[console.operators]]\nname = \"ann\"\nrole = \"viewer\"\nsecrets = [\"a secret of sixteen bytes\"]\n",
+    );
     let args = ["--set", "server.listen=127.0.0.1:0", "--set", "server.admin_listen=0.0.0.0:0"];
     let program = home.start_with(&args, "\"ready on ").map_err(|(_, log)| log).unwrap();
     for host in ["10.1.2.3:8788", "172.17.0.2", "[fd00::1]:80", "localhost"] {
@@ -120,10 +124,12 @@ fn a_web_page_changes_nothing_with_any_headers() {
         for said in [
             "origin: https://evil.example\r\n",
             "origin: null\r\n",
-            "origin: http://localhost\r\n",
+            "origin: http://localhost:8788\r\n",
+            "origin: https://localhost\r\n",
             "sec-fetch-site: cross-site\r\n",
             "sec-fetch-site: same-site\r\n",
-            "sec-fetch-site: same-origin\r\n",
+            "origin: http://localhost\r\norigin: https://evil.example\r\n",
+            "origin: http://localhost\r\nsec-fetch-site: same-site\r\n",
         ] {
             assert_eq!(
                 asked(&program, line, &["localhost"], &format!("{json}{said}")).0,

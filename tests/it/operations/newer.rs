@@ -8,7 +8,7 @@ use crate::support::Home;
 
 /// The arguments with which each command would open the database of the settings, and its exit code if that is newer;
 /// `None` for commands that open no database. A missing command fails the test.
-const COMMANDS: [(&str, &[&str], Option<i32>); 23] = [
+const COMMANDS: [(&str, &[&str], Option<i32>); 24] = [
     ("serve", &[], Some(1)),
     ("replay", &["payload.json"], None),
     ("erase", &["somebody"], Some(1)),
@@ -19,6 +19,7 @@ const COMMANDS: [(&str, &[&str], Option<i32>); 23] = [
     ("verify", &[], Some(1)),
     ("doctor", &[], Some(1)),
     ("check-health", &[], None),
+    ("console", &[], Some(1)),
     ("completions", &["bash"], None),
     ("man", &[], None),
     ("journal list", &[], Some(1)),

@@ -1,7 +1,8 @@
 //! Every answer that a test gets is one that `/openapi.json` describes.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex};
 
 use jsonschema::Validator;
@@ -17,15 +18,36 @@ pub static DOCUMENT: LazyLock<Value> =
 /// The methods that an address can have.
 pub const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
-/// The admin listeners of the programs that run; every other address is a public one.
-static ADMIN: LazyLock<Mutex<HashSet<SocketAddr>>> = LazyLock::new(Mutex::default);
+/// The admin listeners of the programs that run, each with the folder of its database and, if that is not its key, what requests
+/// prove themselves with; every other address is a public one.
+type AdminListeners = HashMap<SocketAddr, (PathBuf, Option<String>)>;
+static ADMIN: LazyLock<Mutex<AdminListeners>> = LazyLock::new(Mutex::default);
 
-/// Registers the listeners of a program.
-pub fn listeners(public: SocketAddr, admin: SocketAddr) {
+/// Registers the listeners of a program, which has its database in this folder.
+pub fn listeners(public: SocketAddr, admin: SocketAddr, folder: &Path) {
     let mut known = ADMIN.lock().unwrap();
     // A port may have been another program's.
     known.remove(&public);
-    known.insert(admin);
+    known.insert(admin, (folder.to_owned(), None));
+}
+
+/// Has requests to an admin listener prove themselves with this `Authorization`, in place of the key.
+pub fn prove(admin: SocketAddr, authorization: String) {
+    ADMIN.lock().unwrap().get_mut(&admin).expect("it is registered").1 = Some(authorization);
+}
+
+/// The `Authorization` of requests to an admin listener.
+pub fn proof_of(admin: SocketAddr) -> Option<String> {
+    let own = ADMIN.lock().unwrap().get(&admin)?.1.clone();
+    own.or_else(|| Some(format!("Bearer {}", key_of(admin)?)))
+}
+
+/// The key of the program with this admin listener: the content of the key file in its folder.
+pub fn key_of(admin: SocketAddr) -> Option<String> {
+    let (folder, _) = ADMIN.lock().unwrap().get(&admin).cloned()?;
+    let mut files = std::fs::read_dir(folder).ok()?.map_while(Result::ok).map(|file| file.path());
+    let key = files.find(|path| path.to_string_lossy().ends_with(".db-key"))?;
+    Some(std::fs::read_to_string(key).ok()?.trim().to_owned())
 }
 
 /// Headers that say something about the message only, or are browsers' business.
@@ -53,7 +75,7 @@ fn described(to: SocketAddr, method: &str, path: &str, status: u16) -> Option<&'
     // No id follows these words.
     let path =
         if ["channels", "history"].iter().any(|word| trimmed.ends_with(word)) { trimmed } else { path };
-    let items = templates(path, ADMIN.lock().unwrap().contains(&to));
+    let items = templates(path, ADMIN.lock().unwrap().contains_key(&to));
     let known = METHODS.iter().find(|known| known.to_uppercase() == method);
     let call = known.and_then(|method| items.iter().find_map(|item| item.get(method)));
     if let Some(call) = call.filter(|_| status != 404 || !path.ends_with('/')) {

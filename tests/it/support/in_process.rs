@@ -3,11 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use rollcall::clock::now_ms;
 use rollcall::config::Settings;
 use rollcall::directory::{DirectoryReader, DirectoryWriter, QuarantineLimits};
 use rollcall::http::listen::{Routes, serve};
@@ -17,10 +19,11 @@ use rollcall::ingest::heartbeat::WorkerHeartbeat;
 use rollcall::ingest::queue;
 use rollcall::ingest::worker::{WorkerOptions, run_worker};
 use rollcall::metrics::Metrics;
-use rollcall::operators::Operator;
+use rollcall::operators::{Admission, read_or_make_key};
 use rollcall::store::readers::{LaneBounds, Readers};
 use rollcall::store::sqlite::{DamagedTables, Sqlite, StoreOptions};
 use rollcall::store::{Error, Retention};
+use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -47,6 +50,7 @@ pub fn store_of_environment() -> Option<Arc<Memory>> {
 pub struct Service {
     pub listen: SocketAddr,
     pub admin: SocketAddr,
+    folder: Arc<TempDir>,
     stop: watch::Sender<bool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -54,21 +58,24 @@ pub struct Service {
 impl Service {
     /// Starts the service over this store, on free ports.
     pub fn start(text: &str, memory: Arc<Memory>) -> Self {
-        Self::start_for(text, memory, None)
-    }
-
-    /// The same, whose admin listener has this operator as its caller.
-    pub fn start_for(text: &str, memory: Arc<Memory>, operator: Option<Operator>) -> Self {
         let settings = Settings::parse(text, "config.toml", &BTreeMap::new(), &[]);
         let settings = settings.unwrap_or_else(|problems| panic!("{problems}"));
         let (stop, stopping) = watch::channel(false);
         let (ready, addresses) = channel();
+        // The service watches the files of a database and reads the key beside it, so there has to be one.
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        let path = folder.path().join("watched.db");
         let thread = thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-            runtime.unwrap().block_on(run(&settings, &memory, operator, stopping, &ready));
+            runtime.unwrap().block_on(run(&settings, &memory, path, stopping, &ready));
         });
         let (listen, admin) = addresses.recv().expect("the service starts");
-        Self { listen, admin, stop, thread: Some(thread) }
+        Self { listen, admin, folder, stop, thread: Some(thread) }
+    }
+
+    /// The folder with its key.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Lets requests under way finish, and stops.
@@ -87,7 +94,7 @@ impl Drop for Service {
 async fn run(
     settings: &Settings,
     memory: &Arc<Memory>,
-    operator: Option<Operator>,
+    path: PathBuf,
     mut stopping: watch::Receiver<bool>,
     ready: &Sender<(SocketAddr, SocketAddr)>,
 ) {
@@ -109,23 +116,20 @@ async fn run(
     let bounds = LaneBounds { waiting: WAITING, within: settings.reads.long_within };
     let lane = || ((0..2).map(|_| DirectoryReader::new(memory.reader())).collect(), bounds);
     let readers = Readers::start([lane(), lane(), lane(), lane(), lane()]).unwrap();
-    // The service watches the files of a database, so there has to be one.
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("watched.db");
+    let key = read_or_make_key(&path).unwrap();
+    let stored = DirectoryReader::new(memory.reader()).read_sessions().unwrap();
+    let admission = Admission::new(&settings.console, key, stored, now_ms());
     let watched = Sqlite::open(&StoreOptions { path, wal_checkpoint: 1 << 20, wal_limit: 1 << 22 }).unwrap();
     let (presence, damaged) = (watched.presence(), DamagedTables::default());
-    let state = HttpState::new(settings, queue.clone(), readers, commits, presence, damaged, metrics.clone());
+    let (jobs, counted) = (queue.clone(), metrics.clone());
+    let state = HttpState::new(settings, jobs, readers, commits, (presence, damaged), admission, counted);
     let state = Arc::new(state);
     let (public, admin) = (listener().await, listener().await);
     let addresses = (public.local_addr().unwrap(), admin.local_addr().unwrap());
     let (_given, server) = watch::channel(Arc::new(settings.server.clone()));
     let routes = Routes::from(public_router(state.clone()));
     let serving = tokio::spawn(serve(public, routes, server.clone(), metrics.clone(), stopping.clone()));
-    let admin_routes = match operator {
-        Some(operator) => admin_router(state).layer(axum::Extension(Arc::new(operator))),
-        None => admin_router(state),
-    };
-    let routes = Routes::from(admin_routes);
+    let routes = Routes::from(admin_router(state));
     tokio::spawn(serve(admin, routes, server, metrics, stopping.clone()));
     ready.send(addresses).unwrap();
     let ticking = queue.clone();

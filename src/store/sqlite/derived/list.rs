@@ -9,7 +9,7 @@ use crate::store::sqlite::file_errors::DerivedFault;
 use crate::store::sqlite::{Error, Result};
 
 /// In the order of checks and remakes: each may depend on those before it.
-pub const DERIVED: [Derived; 13] = [
+pub const DERIVED: [Derived; 14] = [
     Derived {
         name: "counters",
         of: "the journal and the feed",
@@ -36,6 +36,15 @@ pub const DERIVED: [Derived; 13] = [
         check: |_, _| Ok(None),
         probe: |_| Ok(true),
         make: Make::AtOnce(|conn| schema::recreate(conn, "answers", &[])),
+    },
+    Derived {
+        name: "sessions",
+        of: "nothing; remade, it is empty, and operators sign in again",
+        serves: "sessions of the console after a restart",
+        tables: &["sessions"],
+        check: |_, _| Ok(None),
+        probe: |_| Ok(true),
+        make: Make::AtOnce(|conn| schema::recreate(conn, "sessions", &[])),
     },
     Derived {
         name: "records",

@@ -15,7 +15,8 @@ use super::names::{PARTIAL, UNFINISHED, folder, is_unfinished_name, with_suffix}
 use crate::store::explain;
 
 /// Suffixes of the files that belong to a database.
-const BESIDE: [&str; 7] = ["-wal", "-shm", "-journal", ".lock", ".verify", ".rebuild", ".rebuild.lock"];
+const BESIDE: [&str; 8] =
+    ["-wal", "-shm", "-journal", "-key", ".lock", ".verify", ".rebuild", ".rebuild.lock"];
 
 /// The kind of file to be written. It may replace only a file of the same kind.
 #[derive(Clone, Copy, Debug)]
