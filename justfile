@@ -26,9 +26,9 @@ dependencies:
     cargo deny --locked --log-level error check bans licenses sources
     cargo machete --skip-target-dir
 
-# The console's vendored file is what its packages make
+# The console has its types and its format, and its vendored file is what its packages make
 console:
-    cd web/console && npm run --silent vendor | cmp - vendor/preact.js
+    cd web/console && npm run --silent types && npm run --silent style && npm run --silent vendor | cmp - vendor/preact.js
 
 # All tests, or those whose names contain a word: `just test feed::`
 test *words:

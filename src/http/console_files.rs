@@ -133,8 +133,16 @@ mod tests {
     use super::*;
 
     /// Files of the folder for those who change it.
-    const NOT_SERVED: [&str; 5] =
-        ["index.html", "package.json", "package-lock.json", "vendor/README.md", "vendor/preact.entry.js"];
+    const NOT_SERVED: [&str; 8] = [
+        "index.html",
+        "package.json",
+        "package-lock.json",
+        "tsconfig.json",
+        "biome.json",
+        "vendor/README.md",
+        "vendor/preact.d.ts",
+        "vendor/preact.entry.js",
+    ];
 
     fn names_below(folder: &Path, prefix: &str, found: &mut BTreeSet<String>) {
         for entry in std::fs::read_dir(folder).unwrap() {

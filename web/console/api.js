@@ -20,8 +20,7 @@ export const history = (app, id, query) => get(ofUser(app, id, "/history"), quer
 export const updateUser = (app, id, body, etag) => write("PUT", ofUser(app, id), body, { headers: { "if-match": etag } });
 export const removeUser = (app, id) => ({ method: "DELETE", path: ofUser(app, id) });
 export const eraseUser = (app, id) => ({ method: "DELETE", path: ofUser(app, id), query: { erase: true } });
-export const merge = (app, surviving, discarded) =>
-  write("POST", ofApp(app, "/merge"), { surviving: { _id: surviving }, discarded: { _id: discarded } });
+export const merge = (app, surviving, discarded) => write("POST", ofApp(app, "/merge"), { surviving: { _id: surviving }, discarded: { _id: discarded } });
 export const unmerge = (app, surviving, discarded) => write("POST", ofUser(app, surviving, "/unmerge"), { discarded: { _id: discarded } });
 
 export const entries = (query) => get("journal", query);

@@ -55,12 +55,14 @@ function routeOf(path) {
 function Nav({ now, app, apps, ill }) {
   const held = apps?.reduce((sum, one) => sum + (one.quarantined ?? 0), 0);
   const icons = { o: "overview", u: "users", m: "merge", e: "events", l: "live", q: "quarantine", h: "health", b: "backups", s: "settings", a: "audit" };
-  return html`<nav aria-label="Pages"><ul>${Object.entries(PLACES).map(([key, [says, path]]) => html`<li>
+  return html`<nav aria-label="Pages"><ul>${Object.entries(PLACES).map(
+    ([key, [says, path]]) => html`<li>
     <a href=${href(path, { app })} aria-current=${key === now ? "page" : undefined} title=${`${says}: g ${key}`}>
       <${Icon} name=${icons[key]} />${says}
       ${key === "q" && held > 0 && html`<span class="count">${number(held)}<span class="visually-hidden"> bodies</span></span>`}
       ${key === "h" && ill && html`<span class="dot ${ill}"></span><span class="visually-hidden">needs attention</span>`}
-    </a></li>`)}</ul></nav>`;
+    </a></li>`,
+  )}</ul></nav>`;
 }
 
 /** Goes to an event by its number, to an app user by its `_id`, else to a search. */
@@ -85,13 +87,17 @@ function Jump({ app }) {
 /** What concerns every page: above it. */
 function Band({ health }) {
   const since = lost.use();
-  if (since) return html`<div class="band bad" role="status"><p><strong>No connection to the service</strong> since <${Ago} time=${since} />. What is shown may be out of date; it is tried again.</p></div>`;
-  if (health.failure?.status === 503) return html`<div class="band warn" role="status"><p><strong>The service is not ready.</strong> <${Signs} text=${health.failure.message} /></p></div>`;
+  if (since)
+    return html`<div class="band bad" role="status"><p><strong>No connection to the service</strong> since <${Ago} time=${since} />. What is shown may be out of date; it is tried again.</p></div>`;
+  if (health.failure?.status === 503)
+    return html`<div class="band warn" role="status"><p><strong>The service is not ready.</strong> <${Signs} text=${health.failure.message} /></p></div>`;
   const checks = health.data?.checks ?? [];
   const wrong = checks.find(({ state }) => state === "wrong");
-  if (health.data?.ready === false) return html`<div class="band bad" role="status"><p><strong>Webhooks are not being stored.</strong> <${Signs} text=${wrong?.said ?? "See Health."} /></p></div>`;
+  if (health.data?.ready === false)
+    return html`<div class="band bad" role="status"><p><strong>Webhooks are not being stored.</strong> <${Signs} text=${wrong?.said ?? "See Health."} /></p></div>`;
   const demo = checks.find(({ check, state, said }) => check === "settings" && state === "warning" && said.includes("demo"));
-  if (demo) return html`<div class="band warn" role="status"><p><strong>Demo secrets are in use.</strong> They are public; set your own <code>[[apps]]</code> before Smooch can reach this service.</p></div>`;
+  if (demo)
+    return html`<div class="band warn" role="status"><p><strong>Demo secrets are in use.</strong> They are public; set your own <code>[[apps]]</code> before Smooch can reach this service.</p></div>`;
   return null;
 }
 
@@ -111,9 +117,12 @@ function Page({ route, address, apps }) {
   const shown = apps.length > 1 ? app : undefined;
   if (!route) return html`<${Lost}>There is no page <code><${Signs} text=${location.hash} /></code>.<//>`;
   const [pattern, Shown, , known] = route;
-  const unknown = [...params.keys()].find((name) => name !== "app" && !known.includes(name) && !(known.includes("property.KEY") && name.startsWith("property.")));
+  const unknown = [...params.keys()].find(
+    (name) => name !== "app" && !known.includes(name) && !(known.includes("property.KEY") && name.startsWith("property.")),
+  );
   if (unknown !== undefined) return html`<${Lost}>This page knows no parameter <code><${Signs} text=${unknown} /></code>.<//>`;
-  if (params.has("app") && !apps.some(({ id }) => id === app)) return html`<${Lost}>There is no app <code><${Signs} text=${app} /></code> that you may see.<//>`;
+  if (params.has("app") && !apps.some(({ id }) => id === app))
+    return html`<${Lost}>There is no app <code><${Signs} text=${app} /></code> that you may see.<//>`;
   const id = pattern.endsWith("*") ? path[1] : undefined;
   return html`<${Shown} key=${`${pattern} ${id} ${app}`} id=${id} app=${app} chosen=${params.get("app") ?? undefined} shown=${shown} apps=${apps} params=${params} address=${address} />`;
 }
@@ -135,13 +144,19 @@ function Shell({ who }) {
   const ill = states.includes("wrong") || health.data?.ready === false ? "bad" : states.includes("warning") ? "warn" : undefined;
   const list = apps.data?.apps;
   return html`
-    <a class="skip" href="#content" onClick=${(event) => { event.preventDefault(); document.querySelector("main").focus(); }}>Skip to the content</a>
+    <a class="skip" href="#content" onClick=${(event) => {
+      event.preventDefault();
+      document.querySelector("main").focus();
+    }}>Skip to the content</a>
     <div class="shell">
       <header class="bar ${open ? "open" : ""}" id="bar">
         <a class="name" href=${href([], { app: chosen })}><${Icon} name="rollcall" />rollcall</a>
-        ${list?.length > 1 && html`<label class="field"><span>App</span><select value=${chosen ?? list[0].id}
+        ${
+          list?.length > 1 &&
+          html`<label class="field"><span>App</span><select value=${chosen ?? list[0].id}
           onChange=${(event) => go(href((address.path ?? []).slice(0, 1), { app: event.currentTarget.value }))}>
-          ${list.map(({ id, name }) => html`<option value=${id}>${name || id}</option>`)}</select></label>`}
+          ${list.map(({ id, name }) => html`<option value=${id}>${name || id}</option>`)}</select></label>`
+        }
         <${Nav} now=${route?.[2]} app=${chosen} apps=${list} ill=${ill} />
         <div class="foot">
           <p><strong><${Signs} text=${who.who} /></strong> <span class="soft">${who.role}${who.personalData === false ? ", without personal data" : ""}</span></p>

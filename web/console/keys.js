@@ -21,14 +21,22 @@ export function usePauseKey(toggle) {
 
 /** Pages by the letter after `g`. */
 export const PLACES = {
-  o: ["Overview", []], u: ["Users", ["users"]], m: ["Merge", ["merge"]], e: ["Events", ["events"]], l: ["Live", ["live"]],
-  q: ["Quarantine", ["quarantine"]], h: ["Health", ["health"]], b: ["Backups", ["backups"]], s: ["Settings", ["settings"]], a: ["Audit", ["audit"]],
+  o: ["Overview", []],
+  u: ["Users", ["users"]],
+  m: ["Merge", ["merge"]],
+  e: ["Events", ["events"]],
+  l: ["Live", ["live"]],
+  q: ["Quarantine", ["quarantine"]],
+  h: ["Health", ["health"]],
+  b: ["Backups", ["backups"]],
+  s: ["Settings", ["settings"]],
+  a: ["Audit", ["audit"]],
 };
 
 function moveInRows(step) {
-  const rows = [...document.querySelectorAll("main [data-rows] a.row")];
+  const rows = /** @type {HTMLElement[]} */ ([...document.querySelectorAll("main [data-rows] a.row")]);
   if (!rows.length) return;
-  const at = rows.indexOf(document.activeElement);
+  const at = rows.indexOf(/** @type {HTMLElement} */ (document.activeElement));
   const next = at < 0 ? (step > 0 ? 0 : rows.length - 1) : Math.min(rows.length - 1, Math.max(0, at + step));
   rows[next].focus();
 }
@@ -49,7 +57,7 @@ function pressed(event) {
     const params = new URLSearchParams(location.hash.split("?")[1] ?? "");
     go(href(PLACES[key][1], { app: params.get("app") }));
   } else if (key === "g") waitsSince = event.timeStamp;
-  else if (key === "/") (document.querySelector("main [data-search]") ?? document.querySelector("[data-search]"))?.focus();
+  else if (key === "/") /** @type {HTMLElement | null} */ (document.querySelector("main [data-search]") ?? document.querySelector("[data-search]"))?.focus();
   else if (key === "?") helpOpen.set(true);
   else if (key === "j") moveInRows(1);
   else if (key === "k") moveInRows(-1);
@@ -67,7 +75,9 @@ export function Keys() {
   }, []);
   const line = (keys, says) => html`<tr><td>${keys.split(" ").map((key) => html`<kbd>${key}</kbd> `)}</td><td>${says}</td></tr>`;
   return html`<button class="plain" onClick=${() => helpOpen.set(true)}>Keys</button>
-    ${open && html`<${Dialog} title="Keys" onClose=${() => helpOpen.set(false)}>
+    ${
+      open &&
+      html`<${Dialog} title="Keys" onClose=${() => helpOpen.set(false)}>
       <label class="check"><input type="checkbox" checked=${on} onChange=${() => singleKeys.set(!on)} />Single keys do something</label>
       <table><tbody>
         ${line("/", "search")}${line("j k", "next and previous row")}${line("Enter", "open the row")}
@@ -75,5 +85,6 @@ export function Keys() {
         ${Object.entries(PLACES).map(([key, [says]]) => line(`g ${key}`, says))}
       </tbody></table>
       <div class="actions"><button data-focus onClick=${() => helpOpen.set(false)}>Close</button></div>
-    <//>`}`;
+    <//>`
+    }`;
 }

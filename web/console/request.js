@@ -2,6 +2,11 @@
 // also shown as a curl command.
 import { kept, store } from "./state.js";
 
+/**
+ * A call, as api.js makes it.
+ * @typedef {{method: string, path: string, query?: any, body?: any, headers?: Record<string, string>, accept?: string, bytes?: boolean}} Call
+ */
+
 /** Where the calls are: the folder above the console's. */
 export const ROOT = new URL("../", new URL("./", location.href));
 
@@ -16,9 +21,16 @@ export const lost = store(null);
 
 /** A call that failed. `status` is 0 where there was no answer. */
 export class Failure extends Error {
+  /**
+   * @param {{status: number, code: string, description: string, requestId?: string | null, retryAfter?: number, data?: any}} of
+   */
   constructor({ status, code, description, requestId, retryAfter, data }) {
     super(description);
-    Object.assign(this, { status, code, requestId, retryAfter, data });
+    this.status = status;
+    this.code = code;
+    this.requestId = requestId;
+    this.retryAfter = retryAfter;
+    this.data = data;
   }
 }
 
@@ -33,14 +45,16 @@ export class Numeral {
   }
 
   toJSON() {
-    return JSON.rawJSON ? JSON.rawJSON(this.source) : Number(this.source);
+    const { rawJSON } = /** @type {any} */ (JSON);
+    return rawJSON ? rawJSON(this.source) : Number(this.source);
   }
 }
 
 /** JSON with every number as it was sent. */
-export const parseJson = (text) =>
-  JSON.parse(text, (_, value, context) =>
-    typeof value === "number" && context && context.source !== String(value) ? new Numeral(context.source) : value);
+export const parseJson = (text) => {
+  const keep = (_, value, context) => (typeof value === "number" && context && context.source !== String(value) ? new Numeral(context.source) : value);
+  return JSON.parse(text, /** @type {any} */ (keep));
+};
 
 /** The address of a call, relative to the root: `v1/apps/…?limit=25`. */
 export function addressOf({ path, query = {} }) {
@@ -52,7 +66,11 @@ export function addressOf({ path, query = {} }) {
   return `${path}${text && `?${text}`}`;
 }
 
-/** Sends a call, and gives the answer whatever its status is; a session that has ended is noted. */
+/**
+ * Sends a call, and gives the answer whatever its status is; a session that has ended is noted.
+ * @param {Call} call
+ * @param {AbortSignal} [signal]
+ */
 export async function fetchCall(call, signal) {
   const headers = { accept: call.accept ?? "application/json", ...call.headers };
   if (half.get()) headers["x-rollcall-session"] = half.get();
@@ -62,7 +80,12 @@ export async function fetchCall(call, signal) {
   let answer;
   try {
     answer = await fetch(new URL(addressOf(call), ROOT), {
-      method: call.method, headers, signal, cache: "no-store", credentials: "same-origin", redirect: "error",
+      method: call.method,
+      headers,
+      signal,
+      cache: "no-store",
+      credentials: "same-origin",
+      redirect: "error",
       body: call.body === undefined ? undefined : JSON.stringify(call.body),
     });
   } catch (error) {
@@ -90,13 +113,21 @@ export async function failureOf(answer) {
   const { code, description } = data?.error ?? {};
   const seconds = Number(answer.headers.get("retry-after"));
   return new Failure({
-    status: answer.status, code: code ?? `status_${answer.status}`, data,
+    status: answer.status,
+    code: code ?? `status_${answer.status}`,
+    data,
     description: description ?? `The answer was ${answer.status} ${answer.statusText}`.trim(),
-    requestId: answer.headers.get("x-request-id"), retryAfter: seconds > 0 ? seconds : undefined,
+    requestId: answer.headers.get("x-request-id"),
+    retryAfter: seconds > 0 ? seconds : undefined,
   });
 }
 
-/** Sends a call; gives `{data, etag, status}`, or throws a `Failure`. */
+/**
+ * Sends a call; gives `{data, etag, status}`, or throws a `Failure`.
+ * @param {Call} call
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<{data: any, etag?: string | null, status?: number}>}
+ */
 export async function send(call, signal) {
   const answer = await fetchCall(call, signal);
   if (!answer.ok) throw await failureOf(answer);

@@ -9,7 +9,8 @@ const NAME = `rollcall stream ${ROOT.pathname}`;
 const ME = Math.random().toString(36).slice(2);
 // Without TLS on a name other than localhost a browser has no locks: then each shown tab reads a stream of its own.
 const ALONE = !navigator.locks;
-const channel = ALONE ? { postMessage() {} } : new BroadcastChannel(NAME);
+/** @type {{postMessage: (message: any) => void, onmessage: any}} */
+const channel = ALONE ? { postMessage() {}, onmessage: null } : new BroadcastChannel(NAME);
 
 /** The followers of this tab by number: `{filter, last, told}`; `last` is the number of the last entry that each has. */
 const own = new Map();
@@ -25,8 +26,11 @@ let numbers = 0;
 const keyOf = (filter) => new URLSearchParams(filter).toString();
 
 function fits(entry, filter) {
-  return (!filter.app || entry.app === filter.app) && (!filter.trigger || entry.trigger === filter.trigger) &&
-    (!filter.user || (entry.users ?? []).includes(filter.user));
+  return (
+    (!filter.app || entry.app === filter.app) &&
+    (!filter.trigger || entry.trigger === filter.trigger) &&
+    (!filter.user || (entry.users ?? []).includes(filter.user))
+  );
 }
 
 /** Tells the followers of this tab. An entry that one has is not told again. */
@@ -68,10 +72,15 @@ export async function* eventsOf(stream) {
   }
 }
 
-const pause = (ms, signal) => new Promise((resolve) => {
-  const timer = setTimeout(resolve, ms);
-  signal.addEventListener("abort", () => { clearTimeout(timer); resolve(); });
-});
+/** @type {(ms: number, signal: AbortSignal) => Promise<void>} */
+const pause = (ms, signal) =>
+  new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener("abort", () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
 
 /** Reads until `of` is aborted: one stream, opened again where it ended, after the last entry. */
 async function read(of, filter) {
@@ -147,7 +156,10 @@ channel.onmessage = ({ data }) => {
   else if (resign) note(data.name, data.follower);
 };
 
-/** Leads all tabs, until this one follows nothing. */
+/**
+ * Leads all tabs, until this one follows nothing.
+ * @returns {Promise<void> | undefined}
+ */
 function lead() {
   if (!own.size) return undefined;
   return new Promise((end) => {

@@ -11,13 +11,51 @@ import { href, useTitle } from "../state.js";
 import { html } from "../vendor/preact.js";
 
 /** Words for actions whose names do not say it alone. */
-const ACTIONS = { deleteProfile: "clear the profile", showBody: "show a body", signIn: "sign in", signOut: "sign out", request: "a refused request", leftOut: "more refusals", delete: "remove" };
+const ACTIONS = {
+  deleteProfile: "clear the profile",
+  showBody: "show a body",
+  signIn: "sign in",
+  signOut: "sign out",
+  request: "a refused request",
+  leftOut: "more refusals",
+  delete: "remove",
+};
 
 const FILTERS = [
   { name: "who", says: "who" },
-  { name: "action", says: "action", options: ["init", "create", "update", "event", "device", "delete", "erase", "deleteProfile", "merge", "unmerge", "secure", "import", "redrive", "drop", "rebuild", "export", "showBody", "signIn", "signOut", "reload", "backup", "request", "leftOut"], labels: ACTIONS },
+  {
+    name: "action",
+    says: "action",
+    options: [
+      "init",
+      "create",
+      "update",
+      "event",
+      "device",
+      "delete",
+      "erase",
+      "deleteProfile",
+      "merge",
+      "unmerge",
+      "secure",
+      "import",
+      "redrive",
+      "drop",
+      "rebuild",
+      "export",
+      "showBody",
+      "signIn",
+      "signOut",
+      "reload",
+      "backup",
+      "request",
+      "leftOut",
+    ],
+    labels: ACTIONS,
+  },
   { name: "user", says: "user (_id)" },
-  { name: "since", says: "since", type: "time" }, { name: "until", says: "until", type: "time" },
+  { name: "since", says: "since", type: "time" },
+  { name: "until", says: "until", type: "time" },
 ];
 const KINDS = { done: "good", refused: "bad", failed: "bad", begun: "" };
 
@@ -40,9 +78,21 @@ export function Audit({ chosen, shown, params, address }) {
   const bad = [400, 404].includes(list.failure?.status) ? list.failure.message : undefined;
   const columns = [
     { name: "time", head: html`<${TimeHead}>When<//>`, kind: "time", cell: (entry) => html`<${Time} of=${entry.time} />` },
-    { name: "who", head: "Who", cell: (entry) => (entry.who === undefined ? html`<span class="soft">nobody known</span>` : html`<${Signs} text=${entry.who} />${entry.role && html` <span class="soft small">${entry.role}</span>`}`) },
+    {
+      name: "who",
+      head: "Who",
+      cell: (entry) =>
+        entry.who === undefined
+          ? html`<span class="soft">nobody known</span>`
+          : html`<${Signs} text=${entry.who} />${entry.role && html` <span class="soft small">${entry.role}</span>`}`,
+    },
     { name: "how", head: "How", cell: (entry) => html`<span class="soft">${entry.how}</span>` },
-    { name: "action", head: "What", cell: (entry) => html`<${Signs} text=${ACTIONS[entry.action] ?? entry.action} />${entry.detail && html`<div class="soft small"><${Signs} text=${entry.detail} /></div>`}` },
+    {
+      name: "action",
+      head: "What",
+      cell: (entry) =>
+        html`<${Signs} text=${ACTIONS[entry.action] ?? entry.action} />${entry.detail && html`<div class="soft small"><${Signs} text=${entry.detail} /></div>`}`,
+    },
     { name: "whom", head: "Whom", cell: (entry) => html`<${Whom} of=${entry} shown=${shown} />` },
     { name: "count", head: "How many", kind: "n", cell: (entry) => entry.count !== undefined && number(entry.count) },
     { name: "outcome", head: "Outcome", cell: (entry) => html`<${Badge} kind=${KINDS[entry.outcome] ?? ""}>${entry.outcome}<//>` },
@@ -51,8 +101,11 @@ export function Audit({ chosen, shown, params, address }) {
   return html`<${Head} title="Audit" sub="Every change, export, shown body and sign-in, newest first" calls=${[call, { ...call, query: { ...call.query, after: undefined, limit: undefined }, accept: "text/csv" }]} />
     <${Filters} all=${FILTERS} now=${now} why=${bad} />
     ${list.failure && !bad && html`<${Failed} of=${list} what="The audit log" />`}
-    ${entries?.length === 0 && !search.searching ? html`<${Empty} title="Nothing fits">${Object.keys(now).length ? html`Drop one of the filters, or <a href=${href(["audit"], { app: chosen })}>drop all</a>.` : "Nothing was done yet, or it is not kept any more (retention.audit_age)."}<//>`
-      : !bad && html`<${Table} label="Audit log" columns=${columns} rows=${entries} keyOf=${({ seq }) => seq} linked=${false} busy=${list.loading} />`}
+    ${
+      entries?.length === 0 && !search.searching
+        ? html`<${Empty} title="Nothing fits">${Object.keys(now).length ? html`Drop one of the filters, or <a href=${href(["audit"], { app: chosen })}>drop all</a>.` : "Nothing was done yet, or it is not kept any more (retention.audit_age)."}<//>`
+        : !bad && html`<${Table} label="Audit log" columns=${columns} rows=${entries} keyOf=${({ seq }) => seq} linked=${false} busy=${list.loading} />`
+    }
     <div class="under">${search.searching ? html`<${Progress} of=${search} found=${entries?.length ?? 0} />` : html`<span>${entries?.length > 0 && `${count(entries.length, "entry", "entries")} on this page`}</span>`}
       <${Pager} params=${params} address=${address} size=${size} setSize=${setSize} next=${list.data?.hasMore ? list.data.after : undefined} /></div>`;
 }

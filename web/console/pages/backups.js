@@ -13,27 +13,59 @@ export function Backups() {
   const list = useCall(() => api.backups(), [], { every: 15_000 });
   const [told, setTold] = useState();
   const backups = list.data?.backups;
-  const newest = backups?.map(({ time }) => time).filter(Boolean).sort().at(-1);
-  const done = (says) => () => { setTold(says); list.again(); };
+  const newest = backups
+    ?.map(({ time }) => time)
+    .filter(Boolean)
+    .sort()
+    .at(-1);
+  const done = (says) => () => {
+    setTold(says);
+    list.again();
+  };
   const columns = [
     { name: "name", head: "Name", cell: (backup) => html`<${Id} of=${backup.name} />` },
     { name: "time", head: html`<${TimeHead}>Made<//>`, kind: "time", cell: (backup) => html`<${Time} of=${backup.time} />` },
     { name: "bytes", head: "Size", kind: "n", cell: (backup) => backup.bytes !== undefined && size(backup.bytes) },
     { name: "seq", head: "Last event", kind: "n", cell: (backup) => backup.seq !== undefined && number(backup.seq) },
     { name: "users", head: "Users", kind: "n", cell: (backup) => backup.users !== undefined && number(backup.users) },
-    { name: "verified", head: "Checked", cell: (backup) => (backup.verified === true ? html`<${Badge} kind="good">whole<//>` : backup.verified === false ? html`<${Badge} kind="bad">damaged<//>` : backup.verified && html`<${Time} of=${backup.verified} />`) },
-    { name: "actions", head: html`<span class="visually-hidden">Actions</span>`, cell: (backup) => html`<${Change} label="Verify" title=${html`Check <${Signs} text=${backup.name} />?`} call=${() => api.verifyBackup(backup.name)} done=${done(`${backup.name} is being checked, or was.`)}>
-      <p>Every page of the file is read, and its contents are compared with each other. The service goes on meanwhile.</p><//>` },
+    {
+      name: "verified",
+      head: "Checked",
+      cell: (backup) =>
+        backup.verified === true
+          ? html`<${Badge} kind="good">whole<//>`
+          : backup.verified === false
+            ? html`<${Badge} kind="bad">damaged<//>`
+            : backup.verified && html`<${Time} of=${backup.verified} />`,
+    },
+    {
+      name: "actions",
+      head: html`<span class="visually-hidden">Actions</span>`,
+      cell: (
+        backup,
+      ) => html`<${Change} label="Verify" title=${html`Check <${Signs} text=${backup.name} />?`} call=${() => api.verifyBackup(backup.name)} done=${done(`${backup.name} is being checked, or was.`)}>
+      <p>Every page of the file is read, and its contents are compared with each other. The service goes on meanwhile.</p><//>`,
+    },
   ];
   const restore = (name) => `rollcall verify ${name}\nrollcall restore ${name} --to NEW.db`;
   return html`<${Head} title="Backups" calls=${[api.backups()]}
       sub=${list.data && html`${newest ? html`The last one was made <${Ago} time=${newest} />` : "None was made yet"}${list.data.next && html`; the next one is due <${Ago} time=${list.data.next} />`}`}
-      actions=${list.data && html`<${Change} label="Make a backup" title="Make a backup?" main call=${() => api.makeBackup()} done=${done("A backup is being made, or was.")}>
-        <p>The whole database is copied to <code>backup.folder</code> and checked, while the service goes on.</p><//>`} />
+      actions=${
+        list.data &&
+        html`<${Change} label="Make a backup" title="Make a backup?" main call=${() => api.makeBackup()} done=${done("A backup is being made, or was.")}>
+        <p>The whole database is copied to <code>backup.folder</code> and checked, while the service goes on.</p><//>`
+      } />
     ${told && html`<div class="notice good" role="status"><p><${Signs} text=${told} /></p></div>`}
     ${list.failure && html`<${Failed} of=${list} what="The list of backups" />`}
-    ${backups?.length === 0 ? html`<${Empty} title="No backups">Set <code>backup.folder</code> and <code>backup.every</code> for one at regular times, or make one here.<//>`
-      : !list.failure && html`<${Table} label="Backups" columns=${columns} rows=${backups} keyOf=${({ name }) => name} linked=${false} busy=${list.loading} />`}
-    ${backups?.length > 0 && html`<section><h2>To restore one</h2><p class="soft">This is done by commands, with the service stopped.</p>
-      <pre tabindex="0" aria-label="Commands">${restore(backups[0].name)}</pre><p><${Copy} text=${restore(backups[0].name)} what="Copy the commands">Copy<//></p></section>`}`;
+    ${
+      backups?.length === 0
+        ? html`<${Empty} title="No backups">Set <code>backup.folder</code> and <code>backup.every</code> for one at regular times, or make one here.<//>`
+        : !list.failure &&
+          html`<${Table} label="Backups" columns=${columns} rows=${backups} keyOf=${({ name }) => name} linked=${false} busy=${list.loading} />`
+    }
+    ${
+      backups?.length > 0 &&
+      html`<section><h2>To restore one</h2><p class="soft">This is done by commands, with the service stopped.</p>
+      <pre tabindex="0" aria-label="Commands">${restore(backups[0].name)}</pre><p><${Copy} text=${restore(backups[0].name)} what="Copy the commands">Copy<//></p></section>`
+    }`;
 }

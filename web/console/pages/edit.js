@@ -8,7 +8,12 @@ import { jsonText, Signs, signs, Value } from "../parts/text.js";
 import { Numeral, parseJson, send } from "../request.js";
 import { html, useState } from "../vendor/preact.js";
 
-const FIELDS = [["givenName", "Given name"], ["surname", "Surname"], ["email", "E-mail"], ["signedUpAt", "Signed up at"]];
+const FIELDS = [
+  ["givenName", "Given name"],
+  ["surname", "Surname"],
+  ["email", "E-mail"],
+  ["signedUpAt", "Signed up at"],
+];
 
 /** A property as it is typed: JSON where it is not text. */
 const written = (value) => (typeof value === "string" ? (/^(?:-?\d|true$|false$|null$|")/.test(value) ? JSON.stringify(value) : value) : jsonText(value));
@@ -23,8 +28,11 @@ function read(text) {
   }
 }
 
+/** @type {(user: any) => {fields: Record<string, string>, properties: {key: string, text: string, was?: any, dropped?: boolean}[]}} */
 const start = (user) => ({
-  fields: Object.fromEntries(FIELDS.map(([name]) => [name, user[name] === undefined ? "" : typeof user[name] === "string" ? user[name] : jsonText(user[name])])),
+  fields: Object.fromEntries(
+    FIELDS.map(([name]) => [name, user[name] === undefined ? "" : typeof user[name] === "string" ? user[name] : jsonText(user[name])]),
+  ),
   properties: Object.entries(user.properties ?? {}).map(([key, value]) => ({ key, text: written(value), was: value })),
 });
 
@@ -83,16 +91,23 @@ export function Edit({ app, user, etag, close, saved }) {
   const nothing = Object.keys(body).length === 0;
   return html`<${Dialog} title=${conflict ? "Somebody else changed it meanwhile" : "Edit the profile"} wide onClose=${close}>
     <form onSubmit=${save}>
-    ${conflict ? html`<p>Nothing of yours is stored yet. Save writes your values over what is there now.</p><${Conflict} before=${user} theirs=${theirs.data.appUser} body=${body} />`
-      : html`<p class="soft">A value set here holds until Smooch reports a new one. Leave a field empty to clear it.</p>
-        <div class="columns"><div class="fields">${FIELDS.map(([name, says]) => html`<label class="field"><span>${says}</span>
-          <input value=${form.fields[name]} autocomplete="off" onInput=${(event) => setField(name, event.currentTarget.value)} /></label>`)}</div>
-        <div class="fields"><h3>Properties</h3>${form.properties.map((one, n) => html`<div class="property">
+    ${
+      conflict
+        ? html`<p>Nothing of yours is stored yet. Save writes your values over what is there now.</p><${Conflict} before=${user} theirs=${theirs.data.appUser} body=${body} />`
+        : html`<p class="soft">A value set here holds until Smooch reports a new one. Leave a field empty to clear it.</p>
+        <div class="columns"><div class="fields">${FIELDS.map(
+          ([name, says]) => html`<label class="field"><span>${says}</span>
+          <input value=${form.fields[name]} autocomplete="off" onInput=${(event) => setField(name, event.currentTarget.value)} /></label>`,
+        )}</div>
+        <div class="fields"><h3>Properties</h3>${form.properties.map(
+          (one, n) => html`<div class="property">
           <label><span class="visually-hidden">Key</span><input value=${one.key} readonly=${one.was !== undefined} onInput=${(event) => setProperty(n, { key: event.currentTarget.value })} /></label>
           <label><span class="visually-hidden">Value of ${one.key}</span><input value=${one.text} disabled=${one.dropped} onInput=${(event) => setProperty(n, { text: event.currentTarget.value })} /></label>
-          <button type="button" onClick=${() => setProperty(n, { dropped: !one.dropped })}>${one.dropped ? "Keep" : "Remove"}</button></div>`)}
+          <button type="button" onClick=${() => setProperty(n, { dropped: !one.dropped })}>${one.dropped ? "Keep" : "Remove"}</button></div>`,
+        )}
           <button type="button" onClick=${() => setForm({ ...form, properties: [...form.properties, { key: "", text: "" }] })}>Add a property</button>
-          <p class="soft small">Numbers, true and false are written plainly; text that looks like one stands in quotes.</p></div></div>`}
+          <p class="soft small">Numbers, true and false are written plainly; text that looks like one stands in quotes.</p></div></div>`
+    }
     <h3>What is sent</h3>
     <pre tabindex="0" aria-label="The body of the request">${nothing ? "nothing changed" : signs(jsonText(body))}</pre>
     ${!conflict && html`<${Refused} failure=${action.failure} />`}

@@ -22,19 +22,31 @@ const FILTERS = [
 ];
 
 /** How long after it happened an event was received. */
-export const lag = ({ time, received }) => (time ? new Date(received) - new Date(time) : undefined);
+export const lag = ({ time, received }) => (time ? new Date(received).getTime() - new Date(time).getTime() : undefined);
 
 /** The columns of a list of entries. */
-export const columnsOf = (shown, apps) => [
-  { name: "seq", head: "Number", cell: (entry) => html`<a class="row mono" href=${href(["events", String(entry.seq)], { app: shown })}>${String(entry.seq)}</a>` },
-  { name: "received", head: html`<${TimeHead}>Received<//>`, kind: "time", cell: (entry) => html`<${Time} of=${entry.received} millis />` },
-  { name: "lag", head: "Lag", kind: "n", cell: (entry) => lag(entry) !== undefined && duration(lag(entry)) },
-  { name: "trigger", head: "Trigger", cell: (entry) => html`<${Signs} text=${entry.trigger} />` },
-  { name: "users", head: "App users", cell: (entry) => (entry.users ?? []).slice(0, 3).map((id) => html`<${Id} of=${id} href=${href(["users", id], { app: entry.app === shown || apps.length < 2 ? shown : entry.app })} /> `) },
-  apps.length > 1 && { name: "app", head: "App", cell: (entry) => html`<${Signs} text=${apps.find(({ id }) => id === entry.app)?.name || entry.app} />` },
-  { name: "outcome", head: "Outcome", cell: (entry) => html`<${Outcome} of=${entry.outcome} />` },
-  { name: "bytes", head: "Size", kind: "n", cell: (entry) => entry.bytes > 0 && bytes(entry.bytes) },
-].filter(Boolean);
+export const columnsOf = (shown, apps) =>
+  [
+    {
+      name: "seq",
+      head: "Number",
+      cell: (entry) => html`<a class="row mono" href=${href(["events", String(entry.seq)], { app: shown })}>${String(entry.seq)}</a>`,
+    },
+    { name: "received", head: html`<${TimeHead}>Received<//>`, kind: "time", cell: (entry) => html`<${Time} of=${entry.received} millis />` },
+    { name: "lag", head: "Lag", kind: "n", cell: (entry) => lag(entry) !== undefined && duration(lag(entry)) },
+    { name: "trigger", head: "Trigger", cell: (entry) => html`<${Signs} text=${entry.trigger} />` },
+    {
+      name: "users",
+      head: "App users",
+      cell: (entry) =>
+        (entry.users ?? [])
+          .slice(0, 3)
+          .map((id) => html`<${Id} of=${id} href=${href(["users", id], { app: entry.app === shown || apps.length < 2 ? shown : entry.app })} /> `),
+    },
+    apps.length > 1 && { name: "app", head: "App", cell: (entry) => html`<${Signs} text=${apps.find(({ id }) => id === entry.app)?.name || entry.app} />` },
+    { name: "outcome", head: "Outcome", cell: (entry) => html`<${Outcome} of=${entry.outcome} />` },
+    { name: "bytes", head: "Size", kind: "n", cell: (entry) => entry.bytes > 0 && bytes(entry.bytes) },
+  ].filter(Boolean);
 
 /** How many entries that fit were stored since the list was loaded; they are not pushed in. */
 function News({ filter, fits, list }) {
@@ -58,7 +70,8 @@ export function Events({ chosen, shown, apps, params, address }) {
   const bad = [400, 404].includes(list.failure?.status) ? list.failure.message : undefined;
   const newest = !params.get("after") && params.get("order") !== "asc" && !now.until && entries;
   const followed = Object.fromEntries(Object.entries({ app: chosen, user: now.user, trigger: now.trigger }).filter(([, value]) => value));
-  const fits = (entry) => entry.seq > (entries?.[0]?.seq ?? 0) && (!now.outcome || entry.outcome === now.outcome) && (!now.source || entry.source === now.source);
+  const fits = (entry) =>
+    entry.seq > (entries?.[0]?.seq ?? 0) && (!now.outcome || entry.outcome === now.outcome) && (!now.source || entry.source === now.source);
   const oldest = params.get("order") === "asc";
   return html`
     <${Head} title="Events" sub="What was received, in the order of the journal" calls=${[call]}
@@ -66,11 +79,13 @@ export function Events({ chosen, shown, apps, params, address }) {
     <${Filters} all=${FILTERS} now=${now} why=${bad} />
     ${list.failure && !bad && list.failure.status !== 410 && html`<${Failed} of=${list} what="The list" />`}
     ${list.failure?.status === 410 && html`<div class="notice warn"><p><${Signs} text=${list.failure.message} /> <a href=${withParams({ after: null })}>Start at the beginning</a></p></div>`}
-    ${entries?.length === 0 && !search.searching && !bad
-      ? Object.keys(now).length
-        ? html`<${Empty} title="No event fits">${list.data.hasMore ? `Stopped after looking at ${count(search.looked, "event")}. ` : ""}Drop one of the filters, or <a href=${href(["events"], { app: chosen })}>drop all</a>.<//>`
-        : html`<${Empty} title="No events">Nothing was received yet, or it is not kept any more (<code>retention.history_age</code>). <a href=${href([], { app: shown })}>How to send a webhook</a><//>`
-      : !bad && html`<${Table} label="Events" columns=${columnsOf(shown, apps)} rows=${entries} keyOf=${(entry) => entry.seq} busy=${list.loading} />`}
+    ${
+      entries?.length === 0 && !search.searching && !bad
+        ? Object.keys(now).length
+          ? html`<${Empty} title="No event fits">${list.data.hasMore ? `Stopped after looking at ${count(search.looked, "event")}. ` : ""}Drop one of the filters, or <a href=${href(["events"], { app: chosen })}>drop all</a>.<//>`
+          : html`<${Empty} title="No events">Nothing was received yet, or it is not kept any more (<code>retention.history_age</code>). <a href=${href([], { app: shown })}>How to send a webhook</a><//>`
+        : !bad && html`<${Table} label="Events" columns=${columnsOf(shown, apps)} rows=${entries} keyOf=${(entry) => entry.seq} busy=${list.loading} />`
+    }
     <div class="under">
       ${search.searching ? html`<${Progress} of=${search} found=${entries?.length ?? 0} />` : html`<span>${entries?.length > 0 && `${count(entries.length, "event")} on this page`}</span>`}
       <${Pager} params=${params} address=${address} size=${size} setSize=${setSize} next=${list.data?.hasMore ? list.data.after : undefined} />

@@ -20,7 +20,11 @@ export function Clients({ user, shown }) {
     { name: "id", head: "Id", cell: (client) => client.id !== undefined && html`<${Id} of=${client.id} />` },
     { name: "name", head: "Name", cell: (client) => client.displayName !== undefined && html`<${Value} of=${client.displayName} />` },
     { name: "active", head: "Reaches this user", cell: (client) => (client.active ? html`<${Badge} kind="good">yes<//>` : html`<${Badge}>no<//>`) },
-    claimed && { name: "claims", head: "Also claimed by", cell: (client) => (client.claimedBy ?? []).map((one) => html`<${Id} of=${one} href=${href(["users", one], { app: shown })} />`) },
+    claimed && {
+      name: "claims",
+      head: "Also claimed by",
+      cell: (client) => (client.claimedBy ?? []).map((one) => html`<${Id} of=${one} href=${href(["users", one], { app: shown })} />`),
+    },
     { name: "version", head: "App version", cell: (client) => client.appVersion !== undefined && html`<${Value} of=${client.appVersion} />` },
     { name: "seen", head: html`<${TimeHead}>Last seen<//>`, kind: "time", cell: (client) => html`<${Time} of=${client.lastSeen} />` },
     { name: "more", head: "More", cell: (client) => html`<${More} client=${client} />` },
@@ -50,12 +54,19 @@ function Separate({ app, id, edge }) {
 function Member({ member, members, root, app, shown, done }) {
   const below = members.filter(({ into, _id }) => into === member._id && _id !== root);
   return html`<li><span class="line"><${Id} of=${member._id} />
-      ${member._id === root ? html`<${Badge} kind="good">shown<//>` : html`
+      ${
+        member._id === root
+          ? html`<${Badge} kind="good">shown<//>`
+          : html`
         <span class="soft">${REASONS[member.reason] ?? member.reason}${member.seq && html`, event <${EventLink} seq=${member.seq} shown=${shown} />`}${member.time && html`, <${Time} of=${member.time} />`}</span>
         ${member.holds === false && html`<${Badge}>does not hold<//>`}
         ${member.removed && html`<${Badge} kind="warn">removed<//>`}
-        ${member.holds !== false && html`<${Change} label="Un-merge" title="Undo this merge?" verb="Un-merge" call=${() => api.unmerge(app, root, member._id)} done=${done}>
-          <${Separate} app=${app} id=${root} edge=${member} /><p class="soft">The two can be merged again afterwards.</p><//>`}`}
+        ${
+          member.holds !== false &&
+          html`<${Change} label="Un-merge" title="Undo this merge?" verb="Un-merge" call=${() => api.unmerge(app, root, member._id)} done=${done}>
+          <${Separate} app=${app} id=${root} edge=${member} /><p class="soft">The two can be merged again afterwards.</p><//>`
+        }`
+      }
     </span>
     ${below.length > 0 && html`<ul class="edges">${below.map((one) => html`<${Member} key=${one._id} member=${one} members=${members} root=${root} app=${app} shown=${shown} done=${done} />`)}</ul>`}</li>`;
 }

@@ -11,7 +11,10 @@ import { html, useCallback, useEffect, useRef, useState } from "../vendor/preact
 import { columnsOf } from "./events.js";
 
 const MOST = 500;
-const FILTERS = [{ name: "trigger", says: "trigger" }, { name: "user", says: "user (_id)" }];
+const FILTERS = [
+  { name: "trigger", says: "trigger" },
+  { name: "user", says: "user (_id)" },
+];
 
 /** Entries that arrive are drawn together, a few times a second. */
 function useBatches(add) {
@@ -33,7 +36,7 @@ export function Live({ chosen, shown, apps, params }) {
   const [rows, setRows] = useState([]);
   const [held, setHeld] = useState([]);
   const [paused, setPaused] = useState(false);
-  const [state, setState] = useState({ kind: "connecting" });
+  const [state, setState] = useState(/** @type {{kind: string, since?: number, why?: string}} */ ({ kind: "connecting" }));
   const [rates, setRates] = useState();
   const [skipped, setSkipped] = useState(0);
   const halted = useRef(false);
@@ -45,7 +48,13 @@ export function Live({ chosen, shown, apps, params }) {
     if (halted.current) setHeld(put);
     else setRows(put);
   });
-  const filter = Object.fromEntries([["app", chosen], ["user", params.get("user")], ["trigger", params.get("trigger")]].filter(([, value]) => value));
+  const filter = Object.fromEntries(
+    [
+      ["app", chosen],
+      ["user", params.get("user")],
+      ["trigger", params.get("trigger")],
+    ].filter(([, value]) => value),
+  );
   const key = JSON.stringify(filter);
   useEffect(() => {
     setRows([]);
@@ -69,17 +78,30 @@ export function Live({ chosen, shown, apps, params }) {
     setPaused(!halted.current);
   }, []);
   usePauseKey(toggle);
-  const says = paused ? ["warn", "Paused"] : state.kind === "following" ? ["good", "Following"] : state.kind === "lost" ? ["bad", "Not connected"] : ["", isShown ? "Connecting" : "Waiting"];
+  const says = paused
+    ? ["warn", "Paused"]
+    : state.kind === "following"
+      ? ["good", "Following"]
+      : state.kind === "lost"
+        ? ["bad", "Not connected"]
+        : ["", isShown ? "Connecting" : "Waiting"];
   return html`
     <${Head} title="Live" sub="Events as they are stored; the newest is on top" calls=${[api.tail(filter)]}
       actions=${html`<button class=${paused ? "main" : ""} onClick=${toggle} title="p">${paused ? `Follow${held.length ? `, ${count(held.length, "new", "new")}` : ""}` : "Pause"}</button>`} />
     <${Filters} all=${FILTERS} now=${Object.fromEntries(Object.entries(filter).filter(([name]) => name !== "app"))} />
     <div class="rates"><${Badge} kind=${says[0]}><span class="dot ${says[0]}"></span>${says[1]}<//>
       ${state.kind === "lost" && html`<span role="status">since <${Time} of=${state.since} clockOnly />; it goes on after the last event, without a gap</span>`}
-      ${rates && Object.entries(rates).filter(([, n]) => typeof n === "number").map(([name, n]) => html`<span><b>${number(n)}</b> ${name} a second</span>`)}
+      ${
+        rates &&
+        Object.entries(rates)
+          .filter(([, n]) => typeof n === "number")
+          .map(([name, n]) => html`<span><b>${number(n)}</b> ${name} a second</span>`)
+      }
       ${skipped > 0 && html`<span><b>${number(skipped)}</b> more were stored and not shown</span>`}</div>
-    ${rows.length === 0
-      ? html`<${Empty} title=${state.kind === "following" ? "Nothing yet" : "Connecting"}>Events appear here as they are stored. Older ones are under Events.<//>`
-      : html`<${Table} label="Live events" columns=${columnsOf(shown, apps)} rows=${rows} keyOf=${(entry) => entry.seq} />
-        <p class="under">${count(rows.length, "event")}${rows.length === MOST ? `: the newest ${MOST} are kept here` : ""}</p>`}`;
+    ${
+      rows.length === 0
+        ? html`<${Empty} title=${state.kind === "following" ? "Nothing yet" : "Connecting"}>Events appear here as they are stored. Older ones are under Events.<//>`
+        : html`<${Table} label="Live events" columns=${columnsOf(shown, apps)} rows=${rows} keyOf=${(entry) => entry.seq} />
+        <p class="under">${count(rows.length, "event")}${rows.length === MOST ? `: the newest ${MOST} are kept here` : ""}</p>`
+    }`;
 }

@@ -26,14 +26,19 @@ function Pick({ says, name, value, call }) {
 
 /** Members of both, and of the merged one: the survivor's own value where it has one. */
 function rowsOf(surviving, discarded) {
-  const [one, other] = [new Map(membersOf(surviving)), new Map(membersOf(discarded))];
+  const [one, other] = [surviving, discarded].map((user) => new Map(/** @type {[string, any][]} */ (membersOf(user))));
   const rows = [...new Set([...one.keys(), ...other.keys()])].map((path) => {
     const result = path === "conversationStarted" ? one.get(path) || other.get(path) : one.has(path) ? one.get(path) : other.get(path);
     return { path, one: one.get(path), other: other.get(path), result };
   });
   const clients = (user) => new Map((user.clients ?? []).map((client) => [`clients ${client.id ?? client.platform}`, client.platform ?? "yes"]));
   const [mine, theirs] = [clients(surviving), clients(discarded)];
-  const both = [...new Set([...mine.keys(), ...theirs.keys()])].map((path) => ({ path, one: mine.get(path), other: theirs.get(path), result: mine.get(path) ?? theirs.get(path) }));
+  const both = [...new Set([...mine.keys(), ...theirs.keys()])].map((path) => ({
+    path,
+    one: mine.get(path),
+    other: theirs.get(path),
+    result: mine.get(path) ?? theirs.get(path),
+  }));
   return [...rows, ...both];
 }
 
@@ -44,7 +49,16 @@ function Preview({ surviving, discarded }) {
     { name: "one", head: "Survivor", cell: ({ one }) => html`<${Value} of=${one} />` },
     { name: "other", head: "Discarded", cell: ({ other }) => html`<${Value} of=${other} />` },
     { name: "result", head: "Together", cell: ({ result }) => html`<${Value} of=${result} />` },
-    { name: "says", head: html`<span class="visually-hidden">What happens</span>`, cell: ({ one, other }) => (one === undefined ? html`<${Badge} kind="good">comes over<//>` : other !== undefined && !same(one, other) ? html`<${Badge} kind="warn">not shown any more<//>` : null) },
+    {
+      name: "says",
+      head: html`<span class="visually-hidden">What happens</span>`,
+      cell: ({ one, other }) =>
+        one === undefined
+          ? html`<${Badge} kind="good">comes over<//>`
+          : other !== undefined && !same(one, other)
+            ? html`<${Badge} kind="warn">not shown any more<//>`
+            : null,
+    },
   ];
   return html`<h2>What comes of it</h2>
     <${Table} label="What comes of the merge" columns=${columns} rows=${rowsOf(surviving, discarded)} keyOf=${({ path }) => path} linked=${false} />
@@ -76,11 +90,15 @@ export function Merge({ app, shown, params }) {
       <button title="Let the other one survive" onClick=${() => go(withParams({ surviving: other, discarded: one }))}><${Icon} name="swap" />Swap</button>
       <${Pick} says="Discarded" name="discarded" value=${other} call=${discarded} />
     </div>
-    ${together ? html`<${Empty} title="These two are one already">Both lead to <a href=${href(["users", a._id], { app: shown })}><code>${a._id}</code></a>.<//>`
-      : a && b ? html`<${Preview} surviving=${a} discarded=${b} />
+    ${
+      together
+        ? html`<${Empty} title="These two are one already">Both lead to <a href=${href(["users", a._id], { app: shown })}><code>${a._id}</code></a>.<//>`
+        : a && b
+          ? html`<${Preview} surviving=${a} discarded=${b} />
         <div class="under"><${Change} label="Merge" title="Merge these two?" verb="Merge" main call=${() => api.merge(app, a._id, b._id)}
           typed=${identified ? b._id : undefined} typedWhat="the _id that is discarded: both have a userId"
           done=${() => setDone({ surviving: a._id, discarded: b._id })}>
           <p><code>${b._id}</code> becomes part of <code>${a._id}</code>. It can be undone, here or on the page of the survivor under Group.</p><//></div>`
-      : html`<${Empty} title="Name two app users">The survivor keeps its <code>_id</code>; the result is shown before anything is done.<//>`}`;
+          : html`<${Empty} title="Name two app users">The survivor keeps its <code>_id</code>; the result is shown before anything is done.<//>`
+    }`;
 }

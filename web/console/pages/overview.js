@@ -12,15 +12,18 @@ import { Checks } from "./health.js";
 
 /** Calls `act` at most every two seconds, as often as it is asked to. */
 function useThrottled(act) {
-  const state = useRef({});
+  const state = useRef(/** @type {{timer?: any, last?: number}} */ ({}));
   useEffect(() => () => clearTimeout(state.current.timer), []);
   return () => {
     const now = state.current;
     if (now.timer) return;
-    now.timer = setTimeout(() => {
-      now.timer = undefined;
-      act();
-    }, Math.max(0, 2000 - (Date.now() - (now.last ?? 0))));
+    now.timer = setTimeout(
+      () => {
+        now.timer = undefined;
+        act();
+      },
+      Math.max(0, 2000 - (Date.now() - (now.last ?? 0))),
+    );
     now.last = Date.now();
   };
 }
@@ -29,11 +32,25 @@ const section = (title, link, children) => html`<section><div class="heading"><h
 
 function Apps({ apps }) {
   const columns = [
-    { name: "name", head: "App", cell: (app) => html`<a class="row" href=${href(["users"], { app: apps.length > 1 ? app.id : undefined })}><${Signs} text=${app.name || app.id} /></a>` },
+    {
+      name: "name",
+      head: "App",
+      cell: (app) => html`<a class="row" href=${href(["users"], { app: apps.length > 1 ? app.id : undefined })}><${Signs} text=${app.name || app.id} /></a>`,
+    },
     { name: "users", head: "Users, about", kind: "n", cell: (app) => app.users !== undefined && number(app.users) },
     { name: "last", head: "Last webhook", cell: (app) => (app.lastEvent ? html`<${Ago} time=${app.lastEvent} />` : html`<span class="soft">none yet</span>`) },
-    { name: "silent", head: "State", cell: (app) => (app.silent ? html`<${Badge} kind="warn">silent<//>` : app.lastEvent && html`<${Badge} kind="good">receives<//>`) },
-    { name: "held", head: "Quarantine", kind: "n", cell: (app) => app.quarantined !== undefined && html`<a href=${href(["quarantine"], { app: apps.length > 1 ? app.id : undefined })}>${number(app.quarantined)}</a>` },
+    {
+      name: "silent",
+      head: "State",
+      cell: (app) => (app.silent ? html`<${Badge} kind="warn">silent<//>` : app.lastEvent && html`<${Badge} kind="good">receives<//>`),
+    },
+    {
+      name: "held",
+      head: "Quarantine",
+      kind: "n",
+      cell: (app) =>
+        app.quarantined !== undefined && html`<a href=${href(["quarantine"], { app: apps.length > 1 ? app.id : undefined })}>${number(app.quarantined)}</a>`,
+    },
     { name: "feed", head: "Feed", kind: "n", cell: (app) => app.feed && `${number(app.feed.oldest ?? 0)} to ${number(app.feed.last ?? 0)}` },
   ];
   return html`<${Table} label="Apps" columns=${columns} rows=${apps} keyOf=${({ id }) => id} />`;
@@ -77,21 +94,31 @@ function FirstSteps({ app, demo, settings }) {
 
 export function Overview({ apps, app, chosen, shown }) {
   useTitle("Overview");
-  const calls = { apps: api.apps(), health: api.health(), quarantine: api.quarantine({ app: chosen, limit: 1 }), entries: api.entries({ app: chosen, limit: 8 }), backups: api.backups() };
+  const calls = {
+    apps: api.apps(),
+    health: api.health(),
+    quarantine: api.quarantine({ app: chosen, limit: 1 }),
+    entries: api.entries({ app: chosen, limit: 8 }),
+    backups: api.backups(),
+  };
   const every = { every: 30_000 };
   const all = useCall(() => calls.apps, [], every);
   const health = useCall(() => calls.health, [], every);
   const held = useCall(() => calls.quarantine, [chosen], every);
   const last = useCall(() => calls.entries, [chosen], every);
   const backups = useCall(() => calls.backups, [], { every: 60_000 });
-  const fresh = useThrottled(() => [all, held, last].forEach((call) => call.again(true)));
+  const fresh = useThrottled(() => [all, held, last].forEach((call) => void call.again(true)));
   useStream(chosen ? { app: chosen } : {}, (message) => (message.kind === "entry" || message.kind === "skipped") && fresh());
   const empty = last.data?.entries.length === 0 && held.data?.bodies.length === 0;
   const settings = useCall(() => (empty ? api.settings() : null), [empty]);
   const list = (all.data?.apps ?? apps).filter(({ id }) => !chosen || id === chosen);
   const ill = health.data?.checks.filter(({ state }) => state !== "fine");
   const demo = health.data?.checks.some(({ check, said, state }) => check === "settings" && state !== "fine" && said.includes("demo"));
-  const newest = backups.data?.backups.map(({ time }) => time).filter(Boolean).sort().at(-1);
+  const newest = backups.data?.backups
+    .map(({ time }) => time)
+    .filter(Boolean)
+    .sort()
+    .at(-1);
   if (empty) {
     return html`<${Head} title="No event yet" sub="Three steps to the first one" calls=${Object.values(calls)} />
       <${FirstSteps} app=${app} demo=${demo} settings=${settings.data?.settings} />`;
@@ -99,15 +126,35 @@ export function Overview({ apps, app, chosen, shown }) {
   return html`<${Head} title="Overview" calls=${Object.values(calls)} />
     ${section("Apps", null, html`<${Apps} apps=${list} />`)}
     <div class="columns">
-      ${section("Health", html`<a href=${href(["health"], { app: shown })}>All checks</a>`, html`<${Loaded} of=${health} what="Health" lines=${3}>${() =>
-        ill.length ? html`<${Checks} of=${ill} />` : html`<p class="soft"><span class="dot good"></span> Everything is fine.</p>`}<//>`)}
+      ${section(
+        "Health",
+        html`<a href=${href(["health"], { app: shown })}>All checks</a>`,
+        html`<${Loaded} of=${health} what="Health" lines=${3}>${() =>
+          ill.length ? html`<${Checks} of=${ill} />` : html`<p class="soft"><span class="dot good"></span> Everything is fine.</p>`}<//>`,
+      )}
       <div>
-        ${section("Quarantine", html`<a href=${href(["quarantine"], { app: chosen })}>All bodies</a>`, html`<${Loaded} of=${held} what="The quarantine" lines=${3}>${({ reasons }) =>
-          reasons?.length ? html`<ul class="reasons">${reasons.map(({ reason, count }) => html`<li><a href=${href(["quarantine"], { reason, app: chosen })}><${Signs} text=${reason} /><span class="count">${number(count)}</span></a></li>`)}</ul>` : html`<p class="soft">Nothing is in quarantine.</p>`}<//>`)}
-        ${section("Last backup", html`<a href=${href(["backups"], { app: shown })}>All backups</a>`, html`<${Loaded} of=${backups} what="The list of backups" lines=${1}>${() =>
-          newest ? html`<p><${Ago} time=${newest} /></p>` : html`<p class="soft">None was made yet.</p>`}<//>`)}
+        ${section(
+          "Quarantine",
+          html`<a href=${href(["quarantine"], { app: chosen })}>All bodies</a>`,
+          html`<${Loaded} of=${held} what="The quarantine" lines=${3}>${({ reasons }) =>
+            reasons?.length
+              ? html`<ul class="reasons">${reasons.map(({ reason, count }) => html`<li><a href=${href(["quarantine"], { reason, app: chosen })}><${Signs} text=${reason} /><span class="count">${number(count)}</span></a></li>`)}</ul>`
+              : html`<p class="soft">Nothing is in quarantine.</p>`}<//>`,
+        )}
+        ${section(
+          "Last backup",
+          html`<a href=${href(["backups"], { app: shown })}>All backups</a>`,
+          html`<${Loaded} of=${backups} what="The list of backups" lines=${1}>${() =>
+            newest ? html`<p><${Ago} time=${newest} /></p>` : html`<p class="soft">None was made yet.</p>`}<//>`,
+        )}
       </div>
     </div>
-    ${section("Last events", html`<a href=${href(["events"], { app: chosen })}>All events</a>`, html`<${Loaded} of=${last} what="The events" lines=${8}>${({ entries }) =>
-      entries.length ? html`<${Table} label="Last events" columns=${columnsOf(shown, apps)} rows=${entries} keyOf=${({ seq }) => seq} />` : html`<${Empty} title="No event yet">Something is in quarantine, but no event could be used so far.<//>`}<//>`)}`;
+    ${section(
+      "Last events",
+      html`<a href=${href(["events"], { app: chosen })}>All events</a>`,
+      html`<${Loaded} of=${last} what="The events" lines=${8}>${({ entries }) =>
+        entries.length
+          ? html`<${Table} label="Last events" columns=${columnsOf(shown, apps)} rows=${entries} keyOf=${({ seq }) => seq} />`
+          : html`<${Empty} title="No event yet">Something is in quarantine, but no event could be used so far.<//>`}<//>`,
+    )}`;
 }

@@ -10,7 +10,9 @@ const ELSEWHERE = ["_id", "clients", "masked", "properties"];
 
 /** The members of an app user as rows `[path, value]`, a property in each its own. */
 export function membersOf(user) {
-  const others = Object.keys(user).filter((name) => !FIRST.includes(name) && !ELSEWHERE.includes(name)).sort();
+  const others = Object.keys(user)
+    .filter((name) => !FIRST.includes(name) && !ELSEWHERE.includes(name))
+    .sort();
   const own = [...FIRST, ...others].filter((name) => user[name] !== undefined).map((name) => [name, user[name]]);
   return [...own, ...Object.entries(user.properties ?? {}).map(([key, value]) => [`properties.${key}`, value])];
 }
@@ -28,7 +30,11 @@ export function Profile({ user, provenance, shown }) {
   const columns = [
     { name: "field", head: "Field", cell: ([path]) => html`<code><${Signs} text=${path} /></code>` },
     { name: "value", head: "Value", cell: ([, value]) => html`<${Value} of=${value} />` },
-    overridden && { name: "reported", head: "Smooch says", cell: ([path]) => from[path]?.reported !== undefined && html`<${Value} of=${from[path].reported} />` },
+    overridden && {
+      name: "reported",
+      head: "Smooch says",
+      cell: ([path]) => from[path]?.reported !== undefined && html`<${Value} of=${from[path].reported} />`,
+    },
     { name: "event", head: "Set by event", cell: ([path]) => html`<${Source} of=${from[path]} shown=${shown} />` },
     { name: "time", head: html`<${TimeHead}>Since<//>`, kind: "time", cell: ([path]) => html`<${Time} of=${from[path]?.time} />` },
   ].filter(Boolean);

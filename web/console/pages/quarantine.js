@@ -13,7 +13,10 @@ import { href, useTitle, withParams } from "../state.js";
 import { html, useState } from "../vendor/preact.js";
 import { AskedBody } from "./event.js";
 
-const FILTERS = [{ name: "since", says: "received since", type: "time" }, { name: "until", says: "received until", type: "time" }];
+const FILTERS = [
+  { name: "since", says: "received since", type: "time" },
+  { name: "until", says: "received until", type: "time" },
+];
 
 /** What helps against a reason. */
 const HELP = {
@@ -31,8 +34,14 @@ function Redriven({ of: told }) {
   if (!told) return null;
   const { data, dropped } = told;
   const left = data.unusable ?? data.left ?? 0;
-  return html`<div class="notice ${left ? "warn" : "good"}" role="status"><p>${dropped ? html`<strong>Dropped${data.dropped !== undefined && ` ${count(Number(data.dropped), "body", "bodies")}`}.</strong>`
-    : html`<strong>${left ? "Still unusable in part." : "Used."}</strong> ${["learned", "kept", "repeated", "unusable", "redriven", "used", "left"].filter((name) => data[name] !== undefined).map((name) => `${number(data[name])} ${name}`).join(", ")}`}
+  return html`<div class="notice ${left ? "warn" : "good"}" role="status"><p>${
+    dropped
+      ? html`<strong>Dropped${data.dropped !== undefined && ` ${count(Number(data.dropped), "body", "bodies")}`}.</strong>`
+      : html`<strong>${left ? "Still unusable in part." : "Used."}</strong> ${["learned", "kept", "repeated", "unusable", "redriven", "used", "left"]
+          .filter((name) => data[name] !== undefined)
+          .map((name) => `${number(data[name])} ${name}`)
+          .join(", ")}`
+  }
     ${data.detail && html` <${Signs} text=${data.detail} />`}</p></div>`;
 }
 
@@ -49,7 +58,10 @@ function All({ filter, verb, make, bad, done }) {
   const some = dry.data.bodies ?? [];
   return html`<${Change} opened label=${label} verb=${bad ? `Drop ${number(n)}` : `Redrive ${number(n)}`} bad=${bad} typed=${bad ? String(n) : undefined} typedWhat="how many"
     title=${bad ? `Drop ${count(n, "body", "bodies")}?` : `Try ${count(n, "body", "bodies")} again?`}
-    call=${() => make({ filter, expect: n })} closed=${() => setOpen(false)} done=${(data) => { setOpen(false); done(data); }}>
+    call=${() => make({ filter, expect: n })} closed=${() => setOpen(false)} done=${(data) => {
+      setOpen(false);
+      done(data);
+    }}>
     <p>${bad ? "They are deleted and cannot be tried again." : "Each is parsed again with the present settings. Those that can be used leave the quarantine; the others stay."}</p>
     ${some.length > 0 && html`<ul class="small">${some.slice(0, 20).map((body) => html`<li>${String(body.seq)} <span class="soft"><${Signs} text=${body.reason} />, <${Time} of=${body.received} /></span></li>`)}</ul>`}
     ${n > some.length && some.length > 0 && html`<p class="soft small">and ${number(n - some.length)} more</p>`}<//>`;
@@ -60,44 +72,71 @@ export function Quarantine({ chosen, shown, apps, params, address }) {
   const [size, setSize] = useSize(params);
   const [told, setTold] = useState();
   const reason = params.get("reason") ?? undefined;
-  const filter = Object.fromEntries([["app", chosen], ["reason", reason], ["since", params.get("since")], ["until", params.get("until")]].filter(([, value]) => value));
+  const filter = Object.fromEntries(
+    [
+      ["app", chosen],
+      ["reason", reason],
+      ["since", params.get("since")],
+      ["until", params.get("until")],
+    ].filter(([, value]) => value),
+  );
   const call = api.quarantine({ ...filter, limit: size, after: params.get("after") });
   const search = useSearch("bodies");
   const list = useCall(() => call, [JSON.stringify(call)], { every: 30_000, run: search.run });
   const reasons = list.data?.reasons ?? [];
   const bodies = list.data?.bodies;
   const total = reasons.reduce((sum, one) => sum + Number(one.count), 0);
-  const after = (dropped) => (data) => { setTold({ data, dropped }); list.again(); };
+  const after = (dropped) => (data) => {
+    setTold({ data, dropped });
+    list.again();
+  };
   const bad = list.failure?.status === 400 ? list.failure.message : undefined;
   const columns = [
-    { name: "seq", head: "Number", cell: (body) => html`<a class="row mono" href=${href(["quarantine", String(body.seq)], { app: shown })}>${String(body.seq)}</a>` },
+    {
+      name: "seq",
+      head: "Number",
+      cell: (body) => html`<a class="row mono" href=${href(["quarantine", String(body.seq)], { app: shown })}>${String(body.seq)}</a>`,
+    },
     { name: "received", head: html`<${TimeHead}>Received<//>`, kind: "time", cell: (body) => html`<${Time} of=${body.received} />` },
     { name: "reason", head: "Reason", cell: (body) => html`<${Signs} text=${body.reason} />` },
     { name: "detail", head: "Detail", cell: (body) => body.detail && html`<${Signs} text=${body.detail} />` },
     apps.length > 1 && { name: "app", head: "App", cell: (body) => html`<${Signs} text=${apps.find(({ id }) => id === body.app)?.name || body.app} />` },
     { name: "bytes", head: "Size", kind: "n", cell: (body) => bytes(body.bytes) },
-    mayChange() && { name: "actions", head: html`<span class="visually-hidden">Actions</span>`, cell: (body) => html`<span class="badges">
+    mayChange() && {
+      name: "actions",
+      head: html`<span class="visually-hidden">Actions</span>`,
+      cell: (body) => html`<span class="badges">
       <${Change} label="Redrive" title=${`Try body ${body.seq} again?`} verb="Redrive" call=${() => api.redrive(body.seq)} done=${after(false)}><p>It is parsed again with the present settings.</p><//>
-      </span>` },
+      </span>`,
+    },
   ].filter(Boolean);
-  const item = (name, n, says) => html`<li><a href=${withParams({ reason: name, after: null })} aria-current=${name === reason ? "page" : undefined}>${says ?? html`<${Signs} text=${name} />`}<span class="count">${number(n)}</span></a></li>`;
+  const item = (name, n, says) =>
+    html`<li><a href=${withParams({ reason: name, after: null })} aria-current=${name === reason ? "page" : undefined}>${says ?? html`<${Signs} text=${name} />`}<span class="count">${number(n)}</span></a></li>`;
   return html`
     <${Head} title="Quarantine" sub="Bodies with a valid secret that could not be used" calls=${[call]}
-      actions=${bodies?.length > 0 && html`<${All} key=${`r ${JSON.stringify(filter)}`} filter=${filter} verb="redrive" make=${api.redriveAll} done=${after(false)} />
-        <${All} key=${`d ${JSON.stringify(filter)}`} filter=${filter} verb="drop" make=${api.dropAll} bad done=${after(true)} />`} />
+      actions=${
+        bodies?.length > 0 &&
+        html`<${All} key=${`r ${JSON.stringify(filter)}`} filter=${filter} verb="redrive" make=${api.redriveAll} done=${after(false)} />
+        <${All} key=${`d ${JSON.stringify(filter)}`} filter=${filter} verb="drop" make=${api.dropAll} bad done=${after(true)} />`
+      } />
     <${Redriven} of=${told} />
     ${list.failure && !bad && html`<${Failed} of=${list} what="The quarantine" />`}
-    ${list.data && total === 0 && bodies.length === 0 && Object.keys(filter).every((name) => name === "app")
-      ? html`<${Empty} title="Nothing here">Every webhook that was received could be used.<//>`
-      : html`<div class="split">
+    ${
+      list.data && total === 0 && bodies.length === 0 && Object.keys(filter).every((name) => name === "app")
+        ? html`<${Empty} title="Nothing here">Every webhook that was received could be used.<//>`
+        : html`<div class="split">
         <aside aria-label="Reasons"><ul class="reasons">${item(undefined, total, "All reasons")}${reasons.map((one) => item(one.reason, one.count))}</ul>
           ${reason && html`<p class="soft small">${help(reason)}</p>`}</aside>
         <div><${Filters} all=${FILTERS} now=${Object.fromEntries(Object.entries(filter).filter(([name]) => name === "since" || name === "until"))} why=${bad} />
-          ${bodies?.length === 0 && !search.searching ? html`<${Empty} title="No body fits">Choose another reason, or <a href=${href(["quarantine"], { app: chosen })}>show all</a>.<//>`
-            : html`<${Table} label="Quarantined bodies" columns=${columns} rows=${bodies} keyOf=${(body) => body.seq} busy=${list.loading} />`}
+          ${
+            bodies?.length === 0 && !search.searching
+              ? html`<${Empty} title="No body fits">Choose another reason, or <a href=${href(["quarantine"], { app: chosen })}>show all</a>.<//>`
+              : html`<${Table} label="Quarantined bodies" columns=${columns} rows=${bodies} keyOf=${(body) => body.seq} busy=${list.loading} />`
+          }
           <div class="under">${search.searching ? html`<${Progress} of=${search} found=${bodies?.length ?? 0} />` : html`<span>${bodies?.length > 0 && `${count(bodies.length, "body", "bodies")} on this page`}</span>`}
             <${Pager} params=${params} address=${address} size=${size} setSize=${setSize} next=${list.data?.hasMore ? list.data.after : undefined} /></div></div>
-      </div>`}`;
+      </div>`
+    }`;
 }
 
 /** The offset of a byte that a detail names: `… at byte 1012`. */
@@ -115,18 +154,36 @@ export function Held({ id, shown }) {
   const body = found.data;
   const gone = found.failure?.status === 404;
   return html`<${Head} title=${html`Body <${Signs} text=${id} />`} sub="In quarantine" calls=${[call, api.quarantinedBody(id)]}
-      actions=${body && !gone && html`
-        <${Change} label="Redrive" title="Try it again?" verb="Redrive" main call=${() => api.redrive(id)} done=${(data) => { setTold({ data }); found.again(); }}><p>It is parsed again with the present settings, and leaves the quarantine if all of it can be used.</p><//>
-        <${Change} label="Drop" title="Drop this body?" bad typed=${String(id)} typedWhat="its number" call=${() => api.drop(id)} done=${(data) => { setTold({ data, dropped: true }); found.again(); }}><p>It is deleted and cannot be tried again.</p><//>`} />
+      actions=${
+        body &&
+        !gone &&
+        html`
+        <${Change} label="Redrive" title="Try it again?" verb="Redrive" main call=${() => api.redrive(id)} done=${(data) => {
+          setTold({ data });
+          found.again();
+        }}><p>It is parsed again with the present settings, and leaves the quarantine if all of it can be used.</p><//>
+        <${Change} label="Drop" title="Drop this body?" bad typed=${String(id)} typedWhat="its number" call=${() => api.drop(id)} done=${(data) => {
+          setTold({ data, dropped: true });
+          found.again();
+        }}><p>It is deleted and cannot be tried again.</p><//>`
+      } />
     <${Redriven} of=${told} />
-    ${gone ? html`<${Empty} title="Not in quarantine">It was used, dropped, or is not kept any more. <a href=${back}>The quarantine</a><//>`
-      : found.failure ? html`<${Failed} of=${found} what="The body" />`
-      : !body ? html`<${Ghost} lines=${6} />` : html`
+    ${
+      gone
+        ? html`<${Empty} title="Not in quarantine">It was used, dropped, or is not kept any more. <a href=${back}>The quarantine</a><//>`
+        : found.failure
+          ? html`<${Failed} of=${found} what="The body" />`
+          : !body
+            ? html`<${Ghost} lines=${6} />`
+            : html`
       <section><${Pairs} of=${[
         ["Reason", html`<strong><${Signs} text=${body.reason} /></strong> <span class="soft">${help(body.reason)}</span>`],
         ["Detail", body.detail && html`<${Signs} text=${body.detail} />`],
-        ["Received", html`<${Time} of=${body.received} millis />`], ["App", html`<${Signs} text=${body.app} />`], ["Size", bytes(body.bytes)],
+        ["Received", html`<${Time} of=${body.received} millis />`],
+        ["App", html`<${Signs} text=${body.app} />`],
+        ["Size", bytes(body.bytes)],
       ]} /></section>
       ${body.headers && html`<section><h2>Headers</h2><pre tabindex="0" aria-label="Headers">${signs(body.headers.join("\n"), { lines: true })}</pre></section>`}
-      <section><h2>Body</h2><${AskedBody} call=${api.quarantinedBody(id)} place=${placeIn(body.detail)} save=${`quarantined-${id}.json`} bytes=${body.bytes} /></section>`}`;
+      <section><h2>Body</h2><${AskedBody} call=${api.quarantinedBody(id)} place=${placeIn(body.detail)} save=${`quarantined-${id}.json`} bytes=${body.bytes} /></section>`
+    }`;
 }

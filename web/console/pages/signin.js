@@ -52,15 +52,17 @@ export function SignIn({ code }) {
     <input type=${type} required value=${value} autocomplete=${autocomplete} onInput=${(event) => set(event.currentTarget.value)} /></label>`;
   return html`<div class="signin"><main>
     <h1><${Icon} name="rollcall" /> Sign in to rollcall</h1>
-    ${busy && code !== undefined
-      ? html`<p class="soft" role="status">Signing in with the link …</p>`
-      : html`<p class="soft">As an operator of the settings.</p>
+    ${
+      busy && code !== undefined
+        ? html`<p class="soft" role="status">Signing in with the link …</p>`
+        : html`<p class="soft">As an operator of the settings.</p>
         <form onSubmit=${submit}>
           ${field("Name", "text", name, setName, "username")}
           ${field("Secret", "password", secret, setSecret, "current-password")}
           ${failure && html`<${Why} failure=${failure} code=${code !== undefined} />`}
           <button class="main" disabled=${busy}>Sign in</button>
         </form>
-        <p class="small soft">Without one: run <code>rollcall console</code> on the server. It prints a link that signs in once, for a minute.</p>`}
+        <p class="small soft">Without one: run <code>rollcall console</code> on the server. It prints a link that signs in once, for a minute.</p>`
+    }
   </main></div>`;
 }

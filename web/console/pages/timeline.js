@@ -20,7 +20,8 @@ function Line({ entry, id, shown }) {
 }
 
 /** Who made a call: an operator, a key, the app user itself. */
-export const By = ({ of: { operator, key, userId, scope } }) => html`<${Signs} text=${operator ?? userId ?? (key ? `key ${key}` : { appToken: "an app token", admin: "an import" }[scope] ?? scope)} />`;
+export const By = ({ of: { operator, key, userId, scope } }) =>
+  html`<${Signs} text=${operator ?? userId ?? (key ? `key ${key}` : ({ appToken: "an app token", admin: "an import" }[scope] ?? scope))} />`;
 
 export function Timeline({ user, app, shown, params }) {
   const address = useAddress();

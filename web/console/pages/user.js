@@ -14,7 +14,13 @@ import { Clients, Group } from "./group.js";
 import { Profile } from "./profile.js";
 import { Timeline } from "./timeline.js";
 
-const TABS = [["profile", "Profile"], ["timeline", "Timeline"], ["clients", "Clients"], ["group", "Group"], ["as-of", "As of"]];
+const TABS = [
+  ["profile", "Profile"],
+  ["timeline", "Timeline"],
+  ["clients", "Clients"],
+  ["group", "Group"],
+  ["as-of", "As of"],
+];
 
 const nameOf = (user) => [user.givenName, user.surname].filter((part) => typeof part === "string" && part !== "").join(" ");
 
@@ -22,13 +28,19 @@ const nameOf = (user) => [user.givenName, user.surname].filter((part) => typeof 
 function Receipt({ app, id, receipt }) {
   const call = useCall(() => (receipt.complete ? null : api.eraseUser(app, id)), [], { every: receipt.complete ? undefined : 2000 });
   const of = call.data?.erasure ?? receipt;
-  const erased = Object.entries(of.erased).filter(([, n]) => n > 0).map(([name, n]) => `${name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)}: ${n}`);
+  const erased = Object.entries(of.erased)
+    .filter(([, n]) => n > 0)
+    .map(([name, n]) => `${name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)}: ${n}`);
   return html`<div class="notice ${of.complete ? "good" : "warn"}" role="status">
     <p><strong>${of.complete ? "The person is erased." : "The erasure is under way."}</strong> ${of.complete ? "Nothing of it is left in this database." : "The last steps take a while; this is kept current."}</p>
     <${Pairs} of=${[
-      ["Erased _ids", html`${of._ids.map((one) => html`<${Id} of=${one} /> `)}`], ["Journal number", of.seq], ["Asked for", html`<${Time} of=${of.time} />`],
-      ["Completed", of.completedAt && html`<${Time} of=${of.completedAt} />`], ["Rows", erased.join(", ")],
-      ["Left over", of.leftovers?.length && of.leftovers.join(", ")], ["Not erased", html`<${Signs} text=${of.remains} />`],
+      ["Erased _ids", html`${of._ids.map((one) => html`<${Id} of=${one} /> `)}`],
+      ["Journal number", of.seq],
+      ["Asked for", html`<${Time} of=${of.time} />`],
+      ["Completed", of.completedAt && html`<${Time} of=${of.completedAt} />`],
+      ["Rows", erased.join(", ")],
+      ["Left over", of.leftovers?.length && of.leftovers.join(", ")],
+      ["Not erased", html`<${Signs} text=${of.remains} />`],
     ]} />
     <div class="actions"><${Copy} text=${JSON.stringify(of, null, 2)} what="Copy the receipt">Copy the receipt<//></div>
   </div>`;
@@ -39,11 +51,13 @@ function Gone({ id, shown, app, apps, receipt }) {
   useTitle(id, "Users");
   const events = api.entries({ app: apps.length > 1 ? app : undefined, user: id, limit: 1 });
   return html`<${Head} title=${html`<${Signs} text=${id} />`} sub="Not in the directory" calls=${[events]} />
-    ${receipt
-      ? html`<${Receipt} app=${app} id=${id} receipt=${receipt} />`
-      : html`<${Empty} title="There is no such app user">
+    ${
+      receipt
+        ? html`<${Receipt} app=${app} id=${id} receipt=${receipt} />`
+        : html`<${Empty} title="There is no such app user">
         It was removed or erased, or no webhook has named it. A removed or erased <code>_id</code> stays reserved: later events do not bring it back.
-        ${" "}<a href=${href(["events"], { app: shown, user: id })}>Events about it</a>, <a href=${href(["audit"], { user: id })}>what operators did to it</a><//>`}`;
+        ${" "}<a href=${href(["events"], { app: shown, user: id })}>Events about it</a>, <a href=${href(["audit"], { user: id })}>what operators did to it</a><//>`
+    }`;
 }
 
 /** The buttons that change it. */
@@ -59,7 +73,10 @@ function Actions({ user, members, app, shown, edit, reload, erased }) {
       call=${() => api.removeUser(app, id)} done=${() => reload()}>
       <p>The directory forgets the profile, and later events about it have no effect. Its history stays in the journal; to delete that too, erase it. This cannot be undone.</p>${all}<//>
     <${Change} label="Erase" title=${html`Erase ${nameOf(user) ? html`<${Signs} text=${nameOf(user)} />` : "this person"}?`} bad typed=${id} typedWhat="the _id"
-      call=${() => api.eraseUser(app, id)} done=${(data) => { erased(data.erasure); reload(); }}>
+      call=${() => api.eraseUser(app, id)} done=${(data) => {
+        erased(data.erasure);
+        reload();
+      }}>
       <p>Everything stored about the person is deleted: profile, history, bodies, quarantine. Earlier backups and exports still have it. This cannot be undone.</p>${all}<//>`;
 }
 
@@ -77,13 +94,19 @@ export function User({ id, app, shown, apps, params }) {
     return html`<${Head} title=${html`<${Signs} text=${id} />`} sub="App user" calls=${calls} />
       ${call.failure ? html`<${Failed} of=${call} what="The app user" />` : html`<${Ghost} lines=${8} />`}`;
   }
-  const again = () => { call.again(); group.again(); };
+  const again = () => {
+    call.again();
+    group.again();
+  };
   const members = group.data?.group?.members;
   const merged = (members?.length ?? 1) - 1;
   const link = (changes) => href(["users", user._id], { app: shown, ...changes });
   const badges = [
-    user.userId !== undefined && ["good", "identified"], user.credentialRequired && ["", "secured"], user.conversationStarted && ["", "conversation started"],
-    merged > 0 && ["", `${merged} merged into it`], user.masked && ["warn", "without personal data"],
+    user.userId !== undefined && ["good", "identified"],
+    user.credentialRequired && ["", "secured"],
+    user.conversationStarted && ["", "conversation started"],
+    merged > 0 && ["", `${merged} merged into it`],
+    user.masked && ["warn", "without personal data"],
   ].filter(Boolean);
   return html`
     <${Head} title=${nameOf(user) ? html`<${Signs} text=${nameOf(user)} />` : html`<span class="soft">No name</span>`} calls=${calls}
@@ -93,11 +116,24 @@ export function User({ id, app, shown, apps, params }) {
     ${call.failure && html`<${Failed} of=${call} what="The app user" />`}
     <p class="badges">${badges.map(([kind, says]) => html`<${Badge} kind=${kind}>${says}<//>`)}</p>
     <${Tabs} tabs=${TABS} now=${tab} label="About the app user" />
-    ${tab === "profile" ? html`<${Profile} user=${user} provenance=${call.data.provenance} shown=${shown} />`
-      : tab === "timeline" ? html`<${Timeline} user=${user} app=${app} shown=${shown} params=${params} />`
-      : tab === "clients" ? html`<${Clients} user=${user} shown=${shown} />`
-      : tab === "group" ? html`<${Group} user=${user} call=${group} app=${app} shown=${shown} done=${again} />`
-      : tab === "as-of" ? html`<${AsOf} user=${user} app=${app} params=${params} />`
-      : html`<${Empty} title="There is no such tab">The address names a tab that this page does not have. <a href=${link()}>Show the profile</a><//>`}
-    ${editing && html`<${Edit} app=${app} user=${user} etag=${call.etag} close=${() => setEditing(false)} saved=${() => { setEditing(false); again(); }} />`}`;
+    ${
+      tab === "profile"
+        ? html`<${Profile} user=${user} provenance=${call.data.provenance} shown=${shown} />`
+        : tab === "timeline"
+          ? html`<${Timeline} user=${user} app=${app} shown=${shown} params=${params} />`
+          : tab === "clients"
+            ? html`<${Clients} user=${user} shown=${shown} />`
+            : tab === "group"
+              ? html`<${Group} user=${user} call=${group} app=${app} shown=${shown} done=${again} />`
+              : tab === "as-of"
+                ? html`<${AsOf} user=${user} app=${app} params=${params} />`
+                : html`<${Empty} title="There is no such tab">The address names a tab that this page does not have. <a href=${link()}>Show the profile</a><//>`
+    }
+    ${
+      editing &&
+      html`<${Edit} app=${app} user=${user} etag=${call.etag} close=${() => setEditing(false)} saved=${() => {
+        setEditing(false);
+        again();
+      }} />`
+    }`;
 }

@@ -37,18 +37,54 @@ const columnsShown = kept("columns", null);
 
 const nameOf = (user) => [user.givenName, user.surname].filter((part) => typeof part === "string" && part !== "").join(" ");
 const platforms = (user) => [...new Set((user.clients ?? []).map(({ platform }) => platform).filter(Boolean))];
-const lastSeen = (user) => (user.clients ?? []).map((client) => client.lastSeen).filter((seen) => typeof seen === "string").sort().at(-1);
+const lastSeen = (user) =>
+  (user.clients ?? [])
+    .map((client) => client.lastSeen)
+    .filter((seen) => typeof seen === "string")
+    .sort()
+    .at(-1);
 
 function columnsFor(link, people, keys) {
   const text = (name, head, personal = true) => ({ name, head, personal, cell: (user) => user[name] !== undefined && html`<${Value} of=${user[name]} />` });
   const all = [
-    { name: "name", head: "Name", personal: true, cell: (user) => html`<a class="row" href=${link(user)}>${nameOf(user) ? html`<${Signs} text=${nameOf(user)} />` : html`<span class="soft">no name</span>`}</a>` },
-    text("userId", "userId"), text("email", "E-mail"),
-    { name: "platforms", head: "Platforms", cell: (user) => html`<span class="badges">${platforms(user).map((one) => html`<${Badge}><${Signs} text=${one} /><//>`)}</span>` },
-    { name: "lastSeen", head: html`<${TimeHead}>Client seen<//>`, says: "Client seen", kind: "time", sort: "lastSeen", cell: (user) => html`<${Time} of=${lastSeen(user)} />` },
-    { name: "signedUpAt", head: html`<${TimeHead}>Signed up<//>`, says: "Signed up", kind: "time", sort: "signedUpAt", cell: (user) => html`<${Time} of=${user.signedUpAt} />` },
+    {
+      name: "name",
+      head: "Name",
+      personal: true,
+      cell: (user) =>
+        html`<a class="row" href=${link(user)}>${nameOf(user) ? html`<${Signs} text=${nameOf(user)} />` : html`<span class="soft">no name</span>`}</a>`,
+    },
+    text("userId", "userId"),
+    text("email", "E-mail"),
+    {
+      name: "platforms",
+      head: "Platforms",
+      cell: (user) => html`<span class="badges">${platforms(user).map((one) => html`<${Badge}><${Signs} text=${one} /><//>`)}</span>`,
+    },
+    {
+      name: "lastSeen",
+      head: html`<${TimeHead}>Client seen<//>`,
+      says: "Client seen",
+      kind: "time",
+      sort: "lastSeen",
+      cell: (user) => html`<${Time} of=${lastSeen(user)} />`,
+    },
+    {
+      name: "signedUpAt",
+      head: html`<${TimeHead}>Signed up<//>`,
+      says: "Signed up",
+      kind: "time",
+      sort: "signedUpAt",
+      cell: (user) => html`<${Time} of=${user.signedUpAt} />`,
+    },
     { name: "_id", head: "_id", sort: "_id", cell: (user) => html`<${Id} of=${user._id} href=${people ? undefined : link(user)} row=${!people} />` },
-    ...keys.map((key) => ({ name: `property ${key}`, head: html`<${Signs} text=${key} />`, says: `property ${key}`, personal: true, cell: (user) => Object.hasOwn(user.properties ?? {}, key) && html`<${Value} of=${user.properties[key]} />` })),
+    ...keys.map((key) => ({
+      name: `property ${key}`,
+      head: html`<${Signs} text=${key} />`,
+      says: `property ${key}`,
+      personal: true,
+      cell: (user) => Object.hasOwn(user.properties ?? {}, key) && html`<${Value} of=${user.properties[key]} />`,
+    })),
   ];
   return all.filter(({ personal }) => people || !personal);
 }
@@ -67,7 +103,7 @@ export function Users({ app, shown, apps, params, address }) {
   const people = seesPeople();
   const [size, setSize] = useSize(params);
   const search = useSearch("appUsers");
-  const [counted, setCounted] = useState(0);
+  const [counted, setCounted] = useState("");
   const filters = Object.fromEntries([...params].filter(([name]) => !["app", "after", "limit", "sort"].includes(name)));
   const sort = params.get("sort") ?? "_id";
   const call = api.listUsers(app, { ...filters, sort: params.get("sort"), limit: size, after: params.get("after") });
@@ -90,15 +126,19 @@ export function Users({ app, shown, apps, params, address }) {
     <${Filters} all=${FILTERS.filter(({ personal }) => people || !personal)} now=${filters} words=${people && "q"} placeholder="Words of a name, an e-mail address or a userId" why=${bad?.failure.message} />
     ${list.failure && !bad && list.failure.status !== 410 && html`<${Failed} of=${list} what="The list" />`}
     ${list.failure?.status === 410 && html`<div class="notice warn"><p>The list has moved on since this page of it was asked for. <a href=${withParams({ after: null })}>Start again at its beginning</a></p></div>`}
-    ${users?.length === 0 && !search.searching && !list.failure
-      ? any
-        ? html`<${Empty} title="Nobody fits">${list.data.hasMore ? `Stopped after looking at ${count(search.looked, "user")}. ` : ""}Drop one of the filters, or <a href=${href(["users"], { app: shown })}>drop all</a>.<//>`
-        : html`<${Empty} title="No users yet">An app user appears with the first webhook about it. <a href=${href([], { app: shown })}>How to send one</a><//>`
-      : !bad && html`<${Table} label="Users" columns=${columns} rows=${users} keyOf=${(user) => user._id} busy=${list.loading} sort=${sort} />`}
+    ${
+      users?.length === 0 && !search.searching && !list.failure
+        ? any
+          ? html`<${Empty} title="Nobody fits">${list.data.hasMore ? `Stopped after looking at ${count(search.looked, "user")}. ` : ""}Drop one of the filters, or <a href=${href(["users"], { app: shown })}>drop all</a>.<//>`
+          : html`<${Empty} title="No users yet">An app user appears with the first webhook about it. <a href=${href([], { app: shown })}>How to send one</a><//>`
+        : !bad && html`<${Table} label="Users" columns=${columns} rows=${users} keyOf=${(user) => user._id} busy=${list.loading} sort=${sort} />`
+    }
     <div class="under">
-      ${search.searching
-        ? html`<${Progress} of=${search} found=${users?.length ?? 0} among=${about?.users} />`
-        : html`<span>${users && users.length > 0 && `${count(users.length, "user")} on this page`}</span>`}
+      ${
+        search.searching
+          ? html`<${Progress} of=${search} found=${users?.length ?? 0} among=${about?.users} />`
+          : html`<span>${users && users.length > 0 && `${count(users.length, "user")} on this page`}</span>`
+      }
       ${total ? html`<span role="status">${total} in all</span>` : counted === countOf ? html`<span role="status">${counting.failure ? "The count failed: it took too long." : "Counting …"}</span>` : html`<button onClick=${() => setCounted(countOf)}>Count</button>`}
       <${Pager} params=${params} address=${address} size=${size} setSize=${setSize} next=${list.data?.hasMore ? list.data.after : undefined} />
     </div>`;

@@ -26,17 +26,23 @@ export function Change({ label, title, verb = label, bad = false, typed, typedWh
   };
   const ready = typed === undefined || text.trim() === typed;
   return html`<button class=${bad ? "bad" : main ? "main" : ""} onClick=${() => setOpen(true)}>${label}</button>
-    ${open && html`<${Dialog} title=${title} onClose=${close}>
+    ${
+      open &&
+      html`<${Dialog} title=${title} onClose=${close}>
       ${children}
-      ${typed !== undefined && html`<label class="field fields">
+      ${
+        typed !== undefined &&
+        html`<label class="field fields">
         <span>Type <code><${Signs} text=${typed} /></code>${typedWhat && `, ${typedWhat}`}</span>
         <input value=${text} autocomplete="off" spellcheck="false" onInput=${(event) => setText(event.currentTarget.value)} />
-      </label>`}
+      </label>`
+      }
       <${Refused} failure=${action.failure} />
       <div class="actions">
         <${Curl} calls=${calls ?? [call()]} />
         <button data-focus onClick=${close}>Cancel</button>
         <button class=${bad ? "bad" : "main"} disabled=${!ready || action.busy} onClick=${() => action.run(call())}>${action.busy ? "Working …" : verb}</button>
       </div>
-    <//>`}`;
+    <//>`
+    }`;
 }

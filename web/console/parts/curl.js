@@ -23,9 +23,12 @@ export function Curl({ calls, label = "Copy as curl" }) {
   const text = calls.filter(Boolean).map(curlOf).join("\n");
   if (!text) return null;
   return html`<button type="button" onClick=${() => setOpen(true)}>${label}</button>
-    ${open && html`<${Dialog} title="The same with curl" wide onClose=${() => setOpen(false)}>
+    ${
+      open &&
+      html`<${Dialog} title="The same with curl" wide onClose=${() => setOpen(false)}>
       <p class="soft small">Set <code>ROLLCALL_NAME</code> and <code>ROLLCALL_SECRET</code> to the name and a secret of an operator in the settings.</p>
       <pre tabindex="0" aria-label="Commands">${signs(text, { lines: true })}</pre>
       <div class="actions"><${Copy} text=${text} what="Copy the commands">Copy<//><button data-focus onClick=${() => setOpen(false)}>Close</button></div>
-    <//>`}`;
+    <//>`
+    }`;
 }

@@ -6,13 +6,16 @@ export function Dialog({ title, wide = false, onClose, children }) {
   const box = useRef();
   const name = useId();
   useEffect(() => {
-    const from = document.activeElement;
+    const from = /** @type {HTMLElement | null} */ (document.activeElement);
     box.current.showModal();
     box.current.querySelector("[data-focus]")?.focus();
     return () => from?.isConnected && from.focus();
   }, []);
   return html`<dialog ref=${box} class=${wide ? "wide" : ""} aria-labelledby=${name}
-      onCancel=${(event) => { event.preventDefault(); onClose(); }}>
+      onCancel=${(event) => {
+        event.preventDefault();
+        onClose();
+      }}>
     <h2 id=${name}>${title}</h2>${children}
   </dialog>`;
 }

@@ -28,7 +28,10 @@ function Editing({ all, edited, close }) {
     close();
   };
   return html`<form class="adding" onSubmit=${done}>
-    <label class="field"><span>Filter</span><select value=${name} onChange=${(event) => { setName(event.currentTarget.value); setValue(""); }}>
+    <label class="field"><span>Filter</span><select value=${name} onChange=${(event) => {
+      setName(event.currentTarget.value);
+      setValue("");
+    }}>
       ${all.map((one) => html`<option value=${one.name}>${one.says}</option>`)}</select></label>
     ${keyed && html`<label class="field"><span>Key</span><input value=${key} autocomplete="off" onInput=${(event) => setKey(event.currentTarget.value)} /></label>`}
     <label class="field"><span>Value</span><${Input} filter=${filter} value=${value} set=${setValue} /></label>
@@ -42,8 +45,8 @@ function Editing({ all, edited, close }) {
  */
 export function Filters({ all, now, words, placeholder, why }) {
   const [editing, setEditing] = useState();
-  const [text, setText] = useState(words ? now[words] ?? "" : "");
-  useEffect(() => setText(words ? now[words] ?? "" : ""), [words && now[words]]);
+  const [text, setText] = useState(words ? (now[words] ?? "") : "");
+  useEffect(() => setText(words ? (now[words] ?? "") : ""), [words && now[words]]);
   const of = (name) => all.find((one) => one.name === name || (one.name.endsWith(".KEY") && name.startsWith(one.name.slice(0, -3))));
   const chips = Object.entries(now).filter(([name]) => name !== words && of(name));
   const faulty = why && chips.find(([name]) => why.includes(name))?.[0];
@@ -58,11 +61,19 @@ export function Filters({ all, now, words, placeholder, why }) {
   const others = all.filter(({ name }) => name !== words);
   return html`
     <div class="filters" role="search" aria-label="Filters">
-      ${words && html`<form class="words" onSubmit=${find}><input type="search" data-search aria-label=${placeholder} placeholder=${placeholder} value=${text}
-        onInput=${(event) => { setText(event.currentTarget.value); if (event.currentTarget.value === "" && now[words]) go(withParams({ [words]: null, after: null })); }} /></form>`}
-      ${chips.map(([name, value]) => html`<span class="chip">
+      ${
+        words &&
+        html`<form class="words" onSubmit=${find}><input type="search" data-search aria-label=${placeholder} placeholder=${placeholder} value=${text}
+        onInput=${(event) => {
+          setText(event.currentTarget.value);
+          if (event.currentTarget.value === "" && now[words]) go(withParams({ [words]: null, after: null }));
+        }} /></form>`
+      }
+      ${chips.map(
+        ([name, value]) => html`<span class="chip">
         <button class="value" aria-invalid=${name === faulty ? "true" : undefined} onClick=${() => edit(name, value)}><b>${of(name).says}${of(name).name.endsWith(".KEY") && html` <${Signs} text=${name.slice(of(name).name.length - 3)} />`}:</b> <${Signs} text=${of(name).labels?.[value] ?? value} /></button>
-        <a class="drop button plain" href=${withParams({ [name]: null, after: null })} title="Drop this filter"><${Icon} name="close" /><span class="visually-hidden">Drop ${of(name).says}</span></a></span>`)}
+        <a class="drop button plain" href=${withParams({ [name]: null, after: null })} title="Drop this filter"><${Icon} name="close" /><span class="visually-hidden">Drop ${of(name).says}</span></a></span>`,
+      )}
       ${others.length > 0 && html`<button aria-expanded=${String(Boolean(editing))} onClick=${() => setEditing(editing ? undefined : {})}><${Icon} name="plus" />Filter</button>`}
     </div>
     ${editing && html`<${Editing} key=${editing.at ?? ""} all=${others} edited=${editing} close=${() => setEditing()} />`}

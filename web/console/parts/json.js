@@ -9,8 +9,8 @@ function sequence(bytes, at) {
   const first = bytes[at];
   if (first < 0x80) return 1;
   const length = first >= 0xc2 && first <= 0xdf ? 2 : first >= 0xe0 && first <= 0xef ? 3 : first >= 0xf0 && first <= 0xf4 ? 4 : 0;
-  const low = { 0xe0: 0xa0, 0xf0: 0x90 }[first] ?? 0x80;
-  const high = { 0xed: 0x9f, 0xf4: 0x8f }[first] ?? 0xbf;
+  const low = first === 0xe0 ? 0xa0 : first === 0xf0 ? 0x90 : 0x80;
+  const high = first === 0xed ? 0x9f : first === 0xf4 ? 0x8f : 0xbf;
   for (let n = 1; n < length; n += 1) {
     const byte = bytes[at + n];
     if (!(byte >= (n === 1 ? low : 0x80) && byte <= (n === 1 ? high : 0xbf))) return 0;
@@ -38,8 +38,8 @@ export function decode(bytes) {
   return text + decoder.decode(bytes.subarray(start));
 }
 
-const TOKEN = /\s+|"(?:\\[^]|[^"\\])*"?|[{}[\],:]|[^\s{}[\],:"]+/gy;
-const LITERAL = /^(?:-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null|"(?:\\[^]|[^"\\])*")$/;
+const TOKEN = /\s+|"(?:\\[\s\S]|[^"\\])*"?|[{}[\],:]|[^\s{}[\],:"]+/gy;
+const LITERAL = /^(?:-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null|"(?:\\[\s\S]|[^"\\])*")$/;
 
 /** The tree of a JSON text: `{open, members: [[key, node]]}` or `{leaf}`; keys and leaves as they were written. Undefined if it is none. */
 export function treeOf(text) {
@@ -96,8 +96,7 @@ function matches(text, word) {
   return parts;
 }
 
-const marked = (text, word, options) =>
-  matches(text, word).map(([part, is]) => (is ? html`<mark>${signs(part, options)}</mark>` : signs(part, options)));
+const marked = (text, word, options) => matches(text, word).map(([part, is]) => (is ? html`<mark>${signs(part, options)}</mark>` : signs(part, options)));
 
 /** Text as received. `place` is the index of a sign to mark. */
 function Raw({ text, word, place }) {
@@ -111,19 +110,20 @@ function Raw({ text, word, place }) {
   return html`<pre class="json" tabindex="0" aria-label="The body as received">${tokens.map((token, n) =>
     /^[\s{}[\],:]/.test(token)
       ? signs(token, options)
-      : html`<span class=${kindOf(token, tokens[n + 1] === ":" || (/^\s/.test(tokens[n + 1]) && tokens[n + 2] === ":"))}>${signs(token, options)}</span>`)}</pre>`;
+      : html`<span class=${kindOf(token, tokens[n + 1] === ":" || (/^\s/.test(tokens[n + 1]) && tokens[n + 2] === ":"))}>${signs(token, options)}</span>`,
+  )}</pre>`;
 }
 
 /** The nodes of a tree that have a match in them. */
 function nodesWith(tree, word) {
   const found = new Set();
-  const has = (text) => text !== undefined && text.toLowerCase().includes(word.toLowerCase());
+  const has = (text) => text?.toLowerCase().includes(word.toLowerCase());
   const stack = [[tree, []]];
   while (stack.length && word) {
     const [node, above] = stack.pop();
-    if (has(node.leaf)) above.forEach((one) => found.add(one));
+    if (has(node.leaf)) above.forEach((one) => void found.add(one));
     for (const [key, member] of node.members ?? []) {
-      if (has(key)) [...above, node].forEach((one) => found.add(one));
+      if (has(key)) [...above, node].forEach((one) => void found.add(one));
       stack.push([member, [...above.slice(-64), node]]);
     }
   }
@@ -144,10 +144,14 @@ function Branch({ name, node, word, found, level }) {
   const open = found.has(node) || (chosen ?? level < 3);
   return html`<details open=${open} onToggle=${(event) => event.currentTarget.open !== open && choose(event.currentTarget.open)}>
     <summary>${label}${node.open} <span class="soft">${count(node.members.length, node.open === "{" ? "member" : "element")}</span> ${!open && close}</summary>
-    ${open && html`<div class="children">${node.members.slice(0, shown).map(([key, member]) =>
-      html`<${Branch} name=${key} node=${member} word=${word} found=${found} level=${level + 1} />`)}
+    ${
+      open &&
+      html`<div class="children">${node.members
+        .slice(0, shown)
+        .map(([key, member]) => html`<${Branch} name=${key} node=${member} word=${word} found=${found} level=${level + 1} />`)}
       ${node.members.length > shown && html`<button onClick=${() => setShown(shown + STEP * 5)}>${count(node.members.length - shown, "more", "more")}</button>`}
-    </div>${close}`}
+    </div>${close}`
+    }
   </details>`;
 }
 

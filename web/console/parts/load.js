@@ -8,9 +8,12 @@ import { Signs } from "./text.js";
  * Sends `make()` once, again whenever `deps` change, and every `every` ms while the tab is visible. Gives
  * `{data, etag, failure, loading, at, again}`; `data` stays while a later answer is awaited or has failed, and `at` is its
  * time. A 503 is repeated after its `Retry-After`. Without a call to make (`null`) nothing is sent.
+ * @param {() => any} make
+ * @param {any[]} deps
+ * @param {{every?: number, run?: (call: any, signal: AbortSignal, show: (part: {data: any}) => void) => Promise<{data: any, etag?: string | null}>}} [options]
  */
 export function useCall(make, deps, { every, run = send } = {}) {
-  const [state, setState] = useState({ loading: true });
+  const [state, setState] = useState(/** @type {any} */ ({ loading: true }));
   const [round, setRound] = useState(0);
   const silent = useRef(false);
   useEffect(() => {
@@ -88,9 +91,7 @@ export function Failed({ of: { failure, until, at, again, data }, what = "This" 
 export function Loaded({ of: call, what, children, lines = 4 }) {
   return html`
     ${call.failure && html`<${Failed} of=${call} what=${what} />`}
-    ${call.data !== undefined
-      ? children(call.data)
-      : !call.failure && html`<${Ghost} lines=${lines} />`}`;
+    ${call.data !== undefined ? children(call.data) : !call.failure && html`<${Ghost} lines=${lines} />`}`;
 }
 
 /** Grey lines where text will be. */
@@ -103,9 +104,12 @@ export function Ghost({ lines }) {
 /** A page or a list without anything in it: why, and what to do. */
 export const Empty = ({ title, children }) => html`<div class="empty"><h2>${title}</h2><p>${children}</p></div>`;
 
-/** Sends a change, and keeps what became of it: `{run, busy, failure, data}`. */
-export function useAction(done = () => {}) {
-  const [state, setState] = useState({});
+/**
+ * Sends a change, and keeps what became of it: `{run, busy, failure, data}`.
+ * @param {(data: any, answer: any) => any} done
+ */
+export function useAction(done) {
+  const [state, setState] = useState(/** @type {any} */ ({}));
   const run = async (call) => {
     setState({ busy: true });
     try {

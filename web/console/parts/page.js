@@ -20,8 +20,9 @@ export function Head({ title, sub, actions, calls = [] }) {
 
 /** Tabs of a page, in its address as `tab`; the first one is meant where the address names none. */
 export function Tabs({ tabs, now, label }) {
-  return html`<nav class="tabs" aria-label=${label}>${tabs.map(([name, says], n) =>
-    html`<a href=${withParams({ tab: n === 0 ? null : name, after: null })} aria-current=${name === now ? "page" : undefined}>${says}</a>`)}</nav>`;
+  return html`<nav class="tabs" aria-label=${label}>${tabs.map(
+    ([name, says], n) => html`<a href=${withParams({ tab: n === 0 ? null : name, after: null })} aria-current=${name === now ? "page" : undefined}>${says}</a>`,
+  )}</nav>`;
 }
 
 /**
@@ -34,10 +35,14 @@ export function Table({ label, columns, rows, keyOf, linked = true, busy = false
     <div class="scroll" tabindex="0" role="region" aria-label=${label}><table class=${fixed ? "fixed" : undefined} aria-busy=${String(busy)}>
       <caption class="visually-hidden">${label}</caption>
       <thead><tr>${columns.map((column) => html`<${HeadCell} column=${column} sort=${sort} />`)}</tr></thead>
-      <tbody data-rows>${rows
-        ? rows.map((row) => html`<tr key=${keyOf(row)} class=${linked ? "linked" : undefined}>
-            ${columns.map((column) => html`<td class=${column.kind}>${column.cell(row)}</td>`)}</tr>`)
-        : Array.from({ length: ghosts }, () => html`<tr class="ghost" aria-hidden="true">${columns.map(() => html`<td>.</td>`)}</tr>`)}
+      <tbody data-rows>${
+        rows
+          ? rows.map(
+              (row) => html`<tr key=${keyOf(row)} class=${linked ? "linked" : undefined}>
+            ${columns.map((column) => html`<td class=${column.kind}>${column.cell(row)}</td>`)}</tr>`,
+            )
+          : Array.from({ length: ghosts }, () => html`<tr class="ghost" aria-hidden="true">${columns.map(() => html`<td>.</td>`)}</tr>`)
+      }
       </tbody>
     </table></div>`;
 }
@@ -58,5 +63,7 @@ export const SIZES = [25, 50, 100, 200];
 export const Badge = ({ kind = "", children }) => html`<span class=${`badge ${kind}`}>${children}</span>`;
 
 /** A number with a caption under a heading. */
-export const Pairs = ({ of: pairs }) => html`<dl class="pairs">${pairs.filter(([, value]) => value !== undefined && value !== null && value !== false).map(([name, value]) =>
-  html`<dt>${name}</dt><dd>${typeof value === "number" ? number(value) : value}</dd>`)}</dl>`;
+export const Pairs = ({ of: pairs }) =>
+  html`<dl class="pairs">${pairs
+    .filter(([, value]) => value !== undefined && value !== null && value !== false)
+    .map(([name, value]) => html`<dt>${name}</dt><dd>${typeof value === "number" ? number(value) : value}</dd>`)}</dl>`;

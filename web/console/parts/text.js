@@ -7,7 +7,9 @@ import { Numeral } from "../request.js";
 const HIDDEN = new RegExp(
   "[\\u0000-\\u001f\\u007f-\\u009f\\u00ad\\u034f\\u061c\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180f\\u200b\\u200c\\u200e\\u200f" +
     "\\u2028-\\u202e\\u2060-\\u206f\\u3164\\ufeff\\uffa0\\ufff0-\\ufffb]|\\p{Surrogate}|[\\u{e0000}-\\u{e0fff}]|" +
-    "(?<!\\p{Extended_Pictographic}\\ufe0f?\\p{Emoji_Modifier}?)\\u200d|\\u200d(?!\\p{Extended_Pictographic})", "gu");
+    "(?<!\\p{Extended_Pictographic}\\ufe0f?\\p{Emoji_Modifier}?)\\u200d|\\u200d(?!\\p{Extended_Pictographic})",
+  "gu",
+);
 
 /** The half surrogate that stands for an invalid byte of a body; see json.js. */
 export const BYTE = 0xdc00;
@@ -25,7 +27,10 @@ export function signs(text, { lines = false, bytes = false } = {}) {
   let end = 0;
   for (const { 0: sign, index } of text.matchAll(HIDDEN)) {
     if (lines && (sign === "\n" || sign === "\t")) continue;
-    nodes.push(text.slice(end, index), html`<span class="sign" title=${bytes && sign >= "\udc80" ? "an invalid byte" : "a hidden sign"}>${nameOf(sign, bytes)}</span>`);
+    nodes.push(
+      text.slice(end, index),
+      html`<span class="sign" title=${bytes && sign >= "\udc80" ? "an invalid byte" : "a hidden sign"}>${nameOf(sign, bytes)}</span>`,
+    );
     end = index + sign.length;
   }
   nodes.push(text.slice(end));
@@ -49,7 +54,9 @@ export function jsonText(value) {
   if (value instanceof Numeral) return value.source;
   if (Array.isArray(value)) return `[${value.map(jsonText).join(",")}]`;
   if (value && typeof value === "object") {
-    return `{${Object.entries(value).map(([name, member]) => `${JSON.stringify(name)}:${jsonText(member)}`).join(",")}}`;
+    return `{${Object.entries(value)
+      .map(([name, member]) => `${JSON.stringify(name)}:${jsonText(member)}`)
+      .join(",")}}`;
   }
   return JSON.stringify(value) ?? "null";
 }

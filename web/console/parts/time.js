@@ -25,8 +25,16 @@ export function zone(inUtc = utc.get()) {
 
 /** `3 minutes ago`, or `in 2 hours`. */
 export function ago(date) {
-  const seconds = Math.round((date - Date.now()) / 1000);
-  const units = [["year", 31_557_600], ["month", 2_629_800], ["day", 86_400], ["hour", 3_600], ["minute", 60], ["second", 1]];
+  const seconds = Math.round((date.getTime() - Date.now()) / 1000);
+  /** @type {[Intl.RelativeTimeFormatUnit, number][]} */
+  const units = [
+    ["year", 31_557_600],
+    ["month", 2_629_800],
+    ["day", 86_400],
+    ["hour", 3_600],
+    ["minute", 60],
+    ["second", 1],
+  ];
   const [unit, size] = units.find(([, length]) => Math.abs(seconds) >= length) ?? ["second", 1];
   return new Intl.RelativeTimeFormat("en", { numeric: "auto" }).format(Math.trunc(seconds / size), unit);
 }
