@@ -1,6 +1,7 @@
 // Backups: those in `backup.folder`, how old the last one is, and one more.
 import * as api from "../api.js";
 import { Change } from "../parts/change.js";
+import { quoted } from "../parts/curl.js";
 import { Empty, Failed, useCall } from "../parts/load.js";
 import { Badge, Head, Table } from "../parts/page.js";
 import { Copy, Id, Signs } from "../parts/text.js";
@@ -47,7 +48,7 @@ export function Backups() {
       <p>Every page of the file is read, and its contents are compared with each other. The service goes on meanwhile.</p><//>`,
     },
   ];
-  const restore = (name) => `rollcall verify ${name}\nrollcall restore ${name} --to NEW.db`;
+  const restore = (name) => `rollcall verify ${quoted(name)}\nrollcall restore ${quoted(name)} --to NEW.db`;
   return html`<${Head} title="Backups" calls=${[api.backups()]}
       sub=${list.data && html`${newest ? html`The last one was made <${Ago} time=${newest} />` : "None was made yet"}${list.data.next && html`; the next one is due <${Ago} time=${list.data.next} />`}`}
       actions=${

@@ -139,10 +139,10 @@ export function Quarantine({ chosen, shown, apps, params, address }) {
     }`;
 }
 
-/** The offset of a byte that a detail names: `… at byte 1012`. */
-const placeIn = (detail) => {
-  const found = /\b(?:byte|offset) (\d+)/.exec(detail ?? "");
-  return found ? Number(found[1]) : undefined;
+/** The place that a detail names: `… at byte 1012`, `events[3] has no type`. */
+const placeIn = (detail = "") => {
+  const [byte, event] = [/\bat byte (\d+)/.exec(detail), /\bevents\[(\d+)\]/.exec(detail)];
+  return byte ? { byte: Number(byte[1]) } : event ? { event: Number(event[1]) } : undefined;
 };
 
 export function Held({ id, shown }) {

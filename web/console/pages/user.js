@@ -1,6 +1,7 @@
 // An app user: who it is now, and the tabs.
 import * as api from "../api.js";
 import { Change } from "../parts/change.js";
+import { Curl, quoted } from "../parts/curl.js";
 import { Empty, Failed, Ghost, useCall } from "../parts/load.js";
 import { Badge, Head, Pairs, Tabs } from "../parts/page.js";
 import { Copy, Id, Signs } from "../parts/text.js";
@@ -68,6 +69,7 @@ function Actions({ user, members, app, shown, edit, reload, erased }) {
   const all = html`<p>It has ${ids === undefined ? "this _id" : count(ids, "_id")}${ids > 1 ? html`: ${members.slice(0, 20).map(({ _id }) => html`<code><${Signs} text=${_id} /></code> `)}` : ": "}${ids === 1 && html`<code><${Signs} text=${id} /></code>`}</p>`;
   return html`
     ${seesPeople() && html`<button onClick=${edit}>Edit</button>`}
+    ${seesPeople() && html`<${Curl} label="Whole file" command=${`rollcall export --user ${quoted(id)} > person.json`} />`}
     <a class="button" href=${href(["merge"], { app: shown, surviving: id })}>Merge …</a>
     <${Change} label="Remove" title=${html`Remove ${nameOf(user) ? html`<${Signs} text=${nameOf(user)} />` : "this app user"}?`} bad typed=${id} typedWhat="the _id"
       call=${() => api.removeUser(app, id)} done=${() => reload()}>

@@ -4,7 +4,8 @@ import { html, useState } from "../vendor/preact.js";
 import { Dialog } from "./dialog.js";
 import { Copy, jsonText, signs } from "./text.js";
 
-const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
+/** A text as one word of a shell. */
+export const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
 /** The command of a call. The name and the secret are variables, so that a copied line has no secret. */
 export function curlOf(call) {
@@ -17,16 +18,16 @@ export function curlOf(call) {
   return lines.join(" \\\n     ");
 }
 
-/** Shows commands, and copies them. */
-export function Curl({ calls, label = "Copy as curl" }) {
+/** Shows commands, and copies them: those of calls, or one of the command line. */
+export function Curl({ calls = [], command = "", label = "Copy as curl" }) {
   const [open, setOpen] = useState(false);
-  const text = calls.filter(Boolean).map(curlOf).join("\n");
+  const text = command || calls.filter(Boolean).map(curlOf).join("\n");
   if (!text) return null;
   return html`<button type="button" onClick=${() => setOpen(true)}>${label}</button>
     ${
       open &&
-      html`<${Dialog} title="The same with curl" wide onClose=${() => setOpen(false)}>
-      <p class="soft small">Set <code>ROLLCALL_NAME</code> and <code>ROLLCALL_SECRET</code> to the name and a secret of an operator in the settings.</p>
+      html`<${Dialog} title=${command ? label : "The same with curl"} wide onClose=${() => setOpen(false)}>
+      ${!command && html`<p class="soft small">Set <code>ROLLCALL_NAME</code> and <code>ROLLCALL_SECRET</code> to the name and a secret of an operator in the settings.</p>`}
       <pre tabindex="0" aria-label="Commands">${signs(text, { lines: true })}</pre>
       <div class="actions"><${Copy} text=${text} what="Copy the commands">Copy<//><button data-focus onClick=${() => setOpen(false)}>Close</button></div>
     <//>`

@@ -132,7 +132,7 @@ function nodesWith(tree, word) {
 
 const STEP = 200;
 
-function Branch({ name, node, word, found, level }) {
+function Branch({ name, node, word, found, spot, level }) {
   const [chosen, choose] = useState();
   const [shown, setShown] = useState(STEP);
   const label = name !== undefined && html`<span class="key">${marked(name, word, { bytes: true })}</span>: `;
@@ -143,30 +143,34 @@ function Branch({ name, node, word, found, level }) {
   if (node.members.length === 0) return html`<div class="leaf">${label}${node.open}${close}</div>`;
   const open = found.has(node) || (chosen ?? level < 3);
   return html`<details open=${open} onToggle=${(event) => event.currentTarget.open !== open && choose(event.currentTarget.open)}>
-    <summary>${label}${node.open} <span class="soft">${count(node.members.length, node.open === "{" ? "member" : "element")}</span> ${!open && close}</summary>
+    <summary>${label}${node === spot ? html`<mark class="place" title="The place of the trouble">${node.open}</mark>` : node.open} <span class="soft">${count(node.members.length, node.open === "{" ? "member" : "element")}</span> ${!open && close}</summary>
     ${
       open &&
       html`<div class="children">${node.members
         .slice(0, shown)
-        .map(([key, member]) => html`<${Branch} name=${key} node=${member} word=${word} found=${found} level=${level + 1} />`)}
+        .map(([key, member]) => html`<${Branch} name=${key} node=${member} word=${word} found=${found} spot=${spot} level=${level + 1} />`)}
       ${node.members.length > shown && html`<button onClick=${() => setShown(shown + STEP * 5)}>${count(node.members.length - shown, "more", "more")}</button>`}
     </div>${close}`
     }
   </details>`;
 }
 
-function Tree({ tree, word }) {
+function Tree({ tree, word, spot }) {
   const found = useMemo(() => nodesWith(tree, word), [tree, word]);
-  return html`<div class="tree json"><${Branch} node=${tree} word=${word} found=${found} level=${0} /></div>`;
+  return html`<div class="tree json"><${Branch} node=${tree} word=${word} found=${found} spot=${spot} level=${0} /></div>`;
 }
 
-/** A body: as received, or as a tree if it is JSON, with a search in it. `place` is the offset of a byte to mark; `save` a file name. */
+/**
+ * A body: as received, or as a tree if it is JSON, with a search in it. `place` is what to mark: the offset of a `byte`, or the
+ * number of one of its `events`; `save` is a file name.
+ */
 export function Body({ bytes, place, save }) {
-  const [view, setView] = useState(place === undefined ? "tree" : "raw");
+  const [view, setView] = useState(place?.byte === undefined ? "tree" : "raw");
   const [word, setWord] = useState("");
   const text = useMemo(() => decode(bytes), [bytes]);
   const tree = useMemo(() => treeOf(text), [text]);
-  const index = place === undefined ? undefined : decode(bytes.subarray(0, place)).length;
+  const index = place?.byte === undefined ? undefined : decode(bytes.subarray(0, place.byte)).length;
+  const spot = place?.event === undefined ? undefined : tree?.members?.find(([key]) => key === '"events"')?.[1].members?.[place.event]?.[1];
   if (bytes.length === 0) return html`<p class="soft">The body is empty.</p>`;
   const found = word ? text.toLowerCase().split(word.toLowerCase()).length - 1 : undefined;
   const shown = tree ? view : "raw";
@@ -180,7 +184,7 @@ export function Body({ bytes, place, save }) {
       <${Copy} text=${text} what="Copy the body">Copy<//>
       ${save && html`<button onClick=${() => download(save, bytes)}>Save as a file</button>`}
     </div>
-    ${shown === "tree" ? html`<${Tree} tree=${tree} word=${word} />` : html`<${Raw} text=${text} word=${word} place=${word ? undefined : index} />`}`;
+    ${shown === "tree" ? html`<${Tree} tree=${tree} word=${word} spot=${spot} />` : html`<${Raw} text=${text} word=${word} place=${word ? undefined : index} />`}`;
 }
 
 /** Saves bytes as a file of this browser; nothing of them is rendered. */
