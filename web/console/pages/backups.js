@@ -48,7 +48,7 @@ export function Backups() {
       <p>Every page of the file is read, and its contents are compared with each other. The service goes on meanwhile.</p><//>`,
     },
   ];
-  const restore = (name) => `rollcall verify ${quoted(name)}\nrollcall restore ${quoted(name)} --to NEW.db`;
+  const restore = (name) => `rollcall verify ${quoted(name)}\nrollcall restore --replace ${quoted(name)}`;
   return html`<${Head} title="Backups" calls=${[api.backups()]}
       sub=${list.data && html`${newest ? html`The last one was made <${Ago} time=${newest} />` : "None was made yet"}${list.data.next && html`; the next one is due <${Ago} time=${list.data.next} />`}`}
       actions=${
@@ -66,7 +66,7 @@ export function Backups() {
     }
     ${
       backups?.length > 0 &&
-      html`<section><h2>To restore one</h2><p class="soft">This is done by commands, with the service stopped.</p>
+      html`<section><h2>To restore one</h2><p class="soft">This is done by commands, in <code>backup.folder</code> and with the service stopped.</p>
       <pre tabindex="0" aria-label="Commands">${restore(backups[0].name)}</pre><p><${Copy} text=${restore(backups[0].name)} what="Copy the commands">Copy<//></p></section>`
     }`;
 }
