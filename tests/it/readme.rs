@@ -72,7 +72,8 @@ fn done(program: &Program, command: &str) -> String {
 #[test]
 fn the_first_session_of_the_readme_works_as_printed() {
     require!(installed("curl"));
-    let program = Home::new().start();
+    let home = Home::new();
+    let program = home.start();
     let session = section(README, "A first session");
     let mut shown = Vec::new();
     let mut streams = 0;
@@ -90,6 +91,16 @@ fn the_first_session_of_the_readme_works_as_printed() {
             _ = child.kill();
             _ = child.wait();
             assert!(found, "{command}: Bob is in the snapshot");
+            continue;
+        }
+        if let Some((_, "console")) = command.split_once(" -- ") {
+            // In the folder of the program: it reads the key file there.
+            let admin = format!("server.admin_listen={}", program.admin);
+            let Output { status, stdout, stderr } =
+                home.command(&["console", "--set", &admin]).output().unwrap();
+            assert!(status.success(), "{command}: {}", text(&stderr));
+            let link = format!("http://{}/console/#/login/", program.admin);
+            assert!(text(&stdout).starts_with(&link), "{command}: {}", text(&stdout));
             continue;
         }
         let answer = done(&program, &command);

@@ -51,31 +51,42 @@ function Separate({ app, id, edge }) {
     <li><code>${merge.unmerged.discarded._id}</code>: <${Signs} text=${describe(merge.unmerged.discarded)} /></li></ul>`;
 }
 
+/** How an edge came to be. */
+const Edge = ({
+  member,
+  shown,
+}) => html`<span class="soft">${REASONS[member.reason] ?? member.reason}${member.seq && html`, event <${EventLink} seq=${member.seq} shown=${shown} />`}${member.time && html`, <${Time} of=${member.time} />`}</span>
+  ${member.removed && html`<${Badge} kind="warn">removed<//>`}`;
+
 function Member({ member, members, root, app, shown, done }) {
   const below = members.filter(({ into, _id }) => into === member._id && _id !== root);
   return html`<li><span class="line"><${Id} of=${member._id} />
       ${
         member._id === root
-          ? html`<${Badge} kind="good">shown<//>`
-          : html`
-        <span class="soft">${REASONS[member.reason] ?? member.reason}${member.seq && html`, event <${EventLink} seq=${member.seq} shown=${shown} />`}${member.time && html`, <${Time} of=${member.time} />`}</span>
-        ${member.holds === false && html`<${Badge}>does not hold<//>`}
-        ${member.removed && html`<${Badge} kind="warn">removed<//>`}
-        ${
-          member.holds !== false &&
-          html`<${Change} label="Un-merge" title="Undo this merge?" verb="Un-merge" call=${() => api.unmerge(app, root, member._id)} done=${done}>
-          <${Separate} app=${app} id=${root} edge=${member} /><p class="soft">The two can be merged again afterwards.</p><//>`
-        }`
+          ? html`<${Badge} kind="good">shown<//>${member.removed && html`<${Badge} kind="warn">removed<//>`}`
+          : html`<${Edge} member=${member} shown=${shown} />
+            <${Change} label="Un-merge" title="Undo this merge?" verb="Un-merge" call=${() => api.unmerge(app, root, member._id)} done=${done}>
+              <${Separate} app=${app} id=${root} edge=${member} /><p class="soft">The two can be merged again afterwards.</p><//>`
       }
     </span>
     ${below.length > 0 && html`<ul class="edges">${below.map((one) => html`<${Member} key=${one._id} member=${one} members=${members} root=${root} app=${app} shown=${shown} done=${done} />`)}</ul>`}</li>`;
 }
 
-export function Group({ user, call, app, shown, done }) {
+export function Group({ call, app, shown, done }) {
   if (call.failure) return html`<${Failed} of=${call} what="The group" />`;
   const group = call.data?.group;
   if (!group) return html`<${Ghost} lines=${4} />`;
-  const root = group.members.find(({ _id }) => _id === group.root) ?? { _id: user._id };
-  return html`${group.members.length < 2 && html`<p class="soft">Nobody is merged into this app user.</p>`}
-    <ul class="edges root"><${Member} member=${root} members=${group.members} root=${group.root} app=${app} shown=${shown} done=${done} /></ul>`;
+  // The edges that hold are a tree under the root; of the others there may be several for an _id, also in a circle.
+  const holding = group.members.filter(({ holds, _id }) => holds && _id !== group.root);
+  const root = group.members.find(({ _id }) => _id === group.root) ?? { _id: group.root };
+  const undone = group.members.filter(({ holds, into }) => !holds && into);
+  return html`${holding.length === 0 && html`<p class="soft">Nobody is merged into this app user.</p>`}
+    <ul class="edges root"><${Member} member=${root} members=${holding} root=${group.root} app=${app} shown=${shown} done=${done} /></ul>
+    ${
+      undone.length > 0 &&
+      html`<section><h2>Merges that do not hold</h2><ul class="edges root">${undone.map(
+        (one) =>
+          html`<li key=${`${one._id} ${one.into} ${one.seq}`}><span class="line"><${Id} of=${one._id} /> into <${Id} of=${one.into} /> <${Edge} member=${one} shown=${shown} /></span></li>`,
+      )}</ul></section>`
+    }`;
 }

@@ -1,5 +1,6 @@
 // The profile of an app user: each value with the event that set it.
 import { EventLink } from "../parts/changes.js";
+import { Failed } from "../parts/load.js";
 import { Table } from "../parts/page.js";
 import { Signs, Value } from "../parts/text.js";
 import { Time, TimeHead } from "../parts/time.js";
@@ -18,14 +19,15 @@ export function membersOf(user) {
 }
 
 /** Where a value is from: `{seq, trigger, time}`, and for one that came with a merge the event that said it. */
-function Source({ of, shown }) {
+function Source({ of, shown, pending }) {
+  if (!of && pending) return null;
   if (!of) return html`<span class="soft">not known</span>`;
   return html`<${EventLink} seq=${of.seq} shown=${shown} /> <span class="soft"><${Signs} text=${of.trigger} /></span>`;
 }
 
-export function Profile({ user, provenance, shown }) {
+export function Profile({ user, more, shown }) {
   const rows = membersOf(user);
-  const from = provenance ?? {};
+  const from = more.data?.provenance ?? {};
   const overridden = rows.some(([path]) => from[path]?.reported !== undefined);
   const columns = [
     { name: "field", head: "Field", cell: ([path]) => html`<code><${Signs} text=${path} /></code>` },
@@ -35,8 +37,9 @@ export function Profile({ user, provenance, shown }) {
       head: "Smooch says",
       cell: ([path]) => from[path]?.reported !== undefined && html`<${Value} of=${from[path].reported} />`,
     },
-    { name: "event", head: "Set by event", cell: ([path]) => html`<${Source} of=${from[path]} shown=${shown} />` },
+    { name: "event", head: "Set by event", cell: ([path]) => html`<${Source} of=${from[path]} shown=${shown} pending=${!more.data} />` },
     { name: "time", head: html`<${TimeHead}>Since<//>`, kind: "time", cell: ([path]) => html`<${Time} of=${from[path]?.time} />` },
   ].filter(Boolean);
-  return html`<${Table} label="Profile" columns=${columns} rows=${rows} keyOf=${([path]) => path} linked=${false} />`;
+  return html`${more.failure && html`<${Failed} of=${more} what="The event of each value" />`}
+    <${Table} label="Profile" columns=${columns} rows=${rows} keyOf=${([path]) => path} linked=${false} />`;
 }

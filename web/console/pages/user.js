@@ -66,7 +66,7 @@ function Actions({ user, members, app, shown, edit, reload, erased }) {
   const id = user._id;
   if (!mayChange()) return null;
   const ids = members ? members.length : undefined;
-  const all = html`<p>It has ${ids === undefined ? "this _id" : count(ids, "_id")}${ids > 1 ? html`: ${members.slice(0, 20).map(({ _id }) => html`<code><${Signs} text=${_id} /></code> `)}` : ": "}${ids === 1 && html`<code><${Signs} text=${id} /></code>`}</p>`;
+  const all = html`<p>It has ${ids === undefined ? "this _id" : count(ids, "_id")}${ids > 1 ? html`: ${members.slice(0, 20).map((_id) => html`<code><${Signs} text=${_id} /></code> `)}` : ": "}${ids === 1 && html`<code><${Signs} text=${id} /></code>`}</p>`;
   return html`
     ${seesPeople() && html`<button onClick=${edit}>Edit</button>`}
     ${seesPeople() && html`<${Curl} label="Whole file" command=${`rollcall export --user ${quoted(id)} > person.json`} />`}
@@ -86,9 +86,9 @@ export function User({ id, app, shown, apps, params }) {
   const [editing, setEditing] = useState(false);
   const [receipt, setReceipt] = useState();
   const tab = params.get("tab") ?? "profile";
-  const calls = [api.user(app, id, { include: "provenance" }), api.user(app, id, { include: "group" })];
+  const calls = [api.user(app, id), api.user(app, id, { include: "group,provenance" })];
   const call = useCall(() => calls[0], [app, id]);
-  const group = useCall(() => calls[1], [app, id]);
+  const more = useCall(() => calls[1], [app, id]);
   const user = call.data?.appUser;
   useTitle(user ? nameOf(user) || user._id : id, TABS.find(([name]) => name === tab)?.[1], "Users");
   if (receipt || (call.failure?.status === 404 && !call.loading)) return html`<${Gone} id=${id} shown=${shown} app=${app} apps=${apps} receipt=${receipt} />`;
@@ -98,9 +98,9 @@ export function User({ id, app, shown, apps, params }) {
   }
   const again = () => {
     call.again();
-    group.again();
+    more.again();
   };
-  const members = group.data?.group?.members;
+  const members = more.data && [...new Set(more.data.group.members.filter(({ holds }) => holds).map(({ _id }) => _id))];
   const merged = (members?.length ?? 1) - 1;
   const link = (changes) => href(["users", user._id], { app: shown, ...changes });
   const badges = [
@@ -114,19 +114,19 @@ export function User({ id, app, shown, apps, params }) {
     <${Head} title=${nameOf(user) ? html`<${Signs} text=${nameOf(user)} />` : html`<span class="soft">No name</span>`} calls=${calls}
       sub=${html`<${Id} of=${user._id} />${user.userId !== undefined && html` <span class="nowrap">userId</span> <${Id} of=${String(user.userId)} />`}`}
       actions=${html`<${Actions} user=${user} members=${members} app=${app} shown=${shown} edit=${() => setEditing(true)} reload=${again} erased=${setReceipt} />`} />
-    ${user._id !== id && members?.some(({ _id }) => _id === id) && html`<div class="notice"><p><code><${Signs} text=${id} /></code> was merged into <a href=${link()}><code>${user._id}</code></a>, which is shown here.</p></div>`}
+    ${user._id !== id && members?.includes(id) && html`<div class="notice"><p><code><${Signs} text=${id} /></code> was merged into <a href=${link()}><code>${user._id}</code></a>, which is shown here.</p></div>`}
     ${call.failure && html`<${Failed} of=${call} what="The app user" />`}
     <p class="badges">${badges.map(([kind, says]) => html`<${Badge} kind=${kind}>${says}<//>`)}</p>
     <${Tabs} tabs=${TABS} now=${tab} label="About the app user" />
     ${
       tab === "profile"
-        ? html`<${Profile} user=${user} provenance=${call.data.provenance} shown=${shown} />`
+        ? html`<${Profile} user=${user} more=${more} shown=${shown} />`
         : tab === "timeline"
           ? html`<${Timeline} user=${user} app=${app} shown=${shown} params=${params} />`
           : tab === "clients"
             ? html`<${Clients} user=${user} shown=${shown} />`
             : tab === "group"
-              ? html`<${Group} user=${user} call=${group} app=${app} shown=${shown} done=${again} />`
+              ? html`<${Group} call=${more} app=${app} shown=${shown} done=${again} />`
               : tab === "as-of"
                 ? html`<${AsOf} user=${user} app=${app} params=${params} />`
                 : html`<${Empty} title="There is no such tab">The address names a tab that this page does not have. <a href=${link()}>Show the profile</a><//>`

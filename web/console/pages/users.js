@@ -121,7 +121,7 @@ export function Users({ app, shown, apps, params, address }) {
   const bad = list.failure?.status === 400 ? list : undefined;
   const total = counting.data && `${counting.data.countExact === false ? "more than " : ""}${count(counting.data.count, "user")}`;
   return html`
-    <${Head} title="Users" sub=${about && html`${apps.length > 1 && html`<${Signs} text=${about.name || about.id} />, `}${about.users > 0 && `about ${count(about.users, "user")}`}`}
+    <${Head} title="Users" sub=${about && html`${apps.length > 1 && html`<${Signs} text=${about.name || about.id} />: `}${about.users > 0 && `About ${count(about.users, "user")}`}`}
       actions=${html`<${Columns} all=${all} shown=${chosen} />`} calls=${[call, { ...call, query: { ...filters, sort: params.get("sort") }, accept: "text/csv" }]} />
     <${Filters} all=${FILTERS.filter(({ personal }) => people || !personal)} now=${filters} words=${people && "q"} placeholder="Words of a name, an e-mail address or a userId" why=${bad?.failure.message} />
     ${list.failure && !bad && list.failure.status !== 410 && html`<${Failed} of=${list} what="The list" />`}
