@@ -38,7 +38,7 @@ export function decode(bytes) {
   return text + decoder.decode(bytes.subarray(start));
 }
 
-const TOKEN = /\s+|"(?:\\[\s\S]|[^"\\])*"?|[{}[\],:]|[^\s{}[\],:"]+/gy;
+const TOKEN = /[ \t\n\r]+|"(?:\\[\s\S]|[^"\\])*"?|[{}[\],:]|[^ \t\n\r{}[\],:"]+/gy;
 const LITERAL = /^(?:-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null|"(?:\\[\s\S]|[^"\\])*")$/;
 
 /** The tree of a JSON text: `{open, members: [[key, node]]}` or `{leaf}`; keys and leaves as they were written. Undefined if it is none. */
@@ -47,7 +47,7 @@ export function treeOf(text) {
   const stack = [root];
   let [key, state] = [undefined, "value"];
   for (const [token] of text.matchAll(TOKEN)) {
-    if (/^\s/.test(token)) continue;
+    if (/^[ \t\n\r]/.test(token)) continue;
     const parent = stack.at(-1);
     const opens = token === "{" || token === "[";
     if (state === "colon" || state === "comma") {
@@ -59,7 +59,8 @@ export function treeOf(text) {
       if (state === "value" && parent === root && token === ",") return undefined;
       continue;
     }
-    if ((token === "}" || token === "]") && parent.open === (token === "}" ? "{" : "[") && parent.members.length === 0) {
+    const empty = parent.members.length === 0 && ((token === "}" && state === "key") || (token === "]" && state === "value" && parent.open === "["));
+    if (empty) {
       stack.pop();
       state = "comma";
     } else if (state === "key") {
