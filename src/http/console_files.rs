@@ -44,6 +44,7 @@ const FILES: &[(&str, &[u8])] = files! {
     "pages/group.js"
     "pages/health.js"
     "pages/live.js"
+    "pages/many.js"
     "pages/merge.js"
     "pages/overview.js"
     "pages/profile.js"

@@ -20,7 +20,7 @@ import { Icon, Signs } from "./parts/text.js";
 import { Ago, number, ZoneSwitch } from "./parts/time.js";
 import { findSession, lost, seesPeople, session, signOut } from "./request.js";
 import { go, href, kept, useAddress, useTitle } from "./state.js";
-import { html, render, useEffect, useState } from "./vendor/preact.js";
+import { Component, html, render, useEffect, useState } from "./vendor/preact.js";
 
 const LIST = ["after", "limit", "sort"];
 const RANGE = ["since", "until"];
@@ -124,7 +124,28 @@ function Page({ route, address, apps }) {
   if (params.has("app") && !apps.some(({ id }) => id === app))
     return html`<${Lost}>There is no app <code><${Signs} text=${app} /></code> that you may see.<//>`;
   const id = pattern.endsWith("*") ? path[1] : undefined;
-  return html`<${Shown} key=${`${pattern} ${id} ${app}`} id=${id} app=${app} chosen=${params.get("app") ?? undefined} shown=${shown} apps=${apps} params=${params} address=${address} />`;
+  const key = `${pattern} ${id} ${app}`;
+  return html`<${Boundary} key=${key}><${Shown} id=${id} app=${app} chosen=${params.get("app") ?? undefined} shown=${shown} apps=${apps} params=${params} address=${address} /><//>`;
+}
+
+/** Shows that a page cannot be drawn, and leaves the bar usable. */
+class Boundary extends Component {
+  constructor(props) {
+    super(props);
+    this.state = { error: undefined };
+  }
+
+  componentDidCatch(error) {
+    reportError(error);
+    this.setState({ error });
+  }
+
+  render() {
+    const { error } = this.state;
+    return error
+      ? html`<div class="notice bad" role="alert"><p><strong>This page cannot be drawn.</strong> <${Signs} text=${String(error)} /></p></div>`
+      : this.props.children;
+  }
 }
 
 function Lost({ children }) {

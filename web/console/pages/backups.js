@@ -5,7 +5,7 @@ import { quoted } from "../parts/curl.js";
 import { Empty, Failed, useCall } from "../parts/load.js";
 import { Badge, Head, Table } from "../parts/page.js";
 import { Copy, Id, Signs } from "../parts/text.js";
-import { Ago, number, size, Time, TimeHead } from "../parts/time.js";
+import { Ago, count, size, Time, TimeHead } from "../parts/time.js";
 import { useTitle } from "../state.js";
 import { html, useState } from "../vendor/preact.js";
 
@@ -15,36 +15,36 @@ export function Backups() {
   const [told, setTold] = useState();
   const backups = list.data?.backups;
   const newest = backups
-    ?.map(({ time }) => time)
+    ?.filter(({ ignored }) => !ignored)
+    .map(({ time }) => time)
     .filter(Boolean)
     .sort()
     .at(-1);
-  const done = (says) => () => {
-    setTold(says);
+  const made = (data) => {
+    setTold({ kind: "good", says: `${data.name}: ${count(data.users, "user")}, ${count(data.events, "event")}, up to number ${data.seq}.` });
+    list.again();
+  };
+  const verified = (data) => {
+    setTold({ kind: data.verdict === "whole" ? "good" : "bad", says: `${data.name} is ${data.verdict}.${data.said ? ` ${data.said}` : ""}` });
     list.again();
   };
   const columns = [
     { name: "name", head: "Name", cell: (backup) => html`<${Id} of=${backup.name} />` },
     { name: "time", head: html`<${TimeHead}>Made<//>`, kind: "time", cell: (backup) => html`<${Time} of=${backup.time} />` },
     { name: "bytes", head: "Size", kind: "n", cell: (backup) => backup.bytes !== undefined && size(backup.bytes) },
-    { name: "seq", head: "Last event", kind: "n", cell: (backup) => backup.seq !== undefined && number(backup.seq) },
-    { name: "users", head: "Users", kind: "n", cell: (backup) => backup.users !== undefined && number(backup.users) },
     {
       name: "verified",
-      head: "Checked",
-      cell: (backup) =>
-        backup.verified === true
-          ? html`<${Badge} kind="good">whole<//>`
-          : backup.verified === false
-            ? html`<${Badge} kind="bad">damaged<//>`
-            : backup.verified && html`<${Time} of=${backup.verified} />`,
+      head: html`<${TimeHead}>Verified<//>`,
+      kind: "time",
+      cell: (backup) => (backup.ignored ? html`<${Badge} kind="warn"><${Signs} text=${backup.ignored} /><//>` : html`<${Time} of=${backup.verified} />`),
     },
+    { name: "checksum", head: "Checksum", cell: (backup) => backup.checksum && html`<${Id} of=${backup.checksum} />` },
     {
       name: "actions",
       head: html`<span class="visually-hidden">Actions</span>`,
       cell: (
         backup,
-      ) => html`<${Change} label="Verify" title=${html`Check <${Signs} text=${backup.name} />?`} call=${() => api.verifyBackup(backup.name)} done=${done(`${backup.name} is being checked, or was.`)}>
+      ) => html`<${Change} label="Verify" title=${html`Check <${Signs} text=${backup.name} />?`} call=${() => api.verifyBackup(backup.name)} done=${verified}>
       <p>Every page of the file is read, and its contents are compared with each other. The service goes on meanwhile.</p><//>`,
     },
   ];
@@ -53,10 +53,10 @@ export function Backups() {
       sub=${list.data && html`${newest ? html`The last one was made <${Ago} time=${newest} />` : "None was made yet"}${list.data.next && html`; the next one is due <${Ago} time=${list.data.next} />`}`}
       actions=${
         list.data &&
-        html`<${Change} label="Make a backup" title="Make a backup?" main call=${() => api.makeBackup()} done=${done("A backup is being made, or was.")}>
+        html`<${Change} label="Make a backup" title="Make a backup?" main call=${() => api.makeBackup()} done=${made}>
         <p>The whole database is copied to <code>backup.folder</code> and checked, while the service goes on.</p><//>`
       } />
-    ${told && html`<div class="notice good" role="status"><p><${Signs} text=${told} /></p></div>`}
+    ${told && html`<div class="notice ${told.kind}" role="status"><p><${Signs} text=${told.says} /></p></div>`}
     ${list.failure && html`<${Failed} of=${list} what="The list of backups" />`}
     ${
       backups?.length === 0

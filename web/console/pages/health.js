@@ -3,6 +3,7 @@ import * as api from "../api.js";
 import { Loaded, useCall } from "../parts/load.js";
 import { Badge, Head } from "../parts/page.js";
 import { Signs } from "../parts/text.js";
+import { Ago, duration } from "../parts/time.js";
 import { ROOT } from "../request.js";
 import { useTitle } from "../state.js";
 import { html } from "../vendor/preact.js";
@@ -32,5 +33,7 @@ export function Health() {
   return html`<${Head} title="Health" sub=${call.data && (wrong ? `${wrong} of ${call.data.checks.length} checks need attention` : "Everything is fine")} calls=${[api.health()]}
       actions=${call.data && html`<${Badge} kind=${call.data.ready ? "good" : "bad"}>${call.data.ready ? "Ready: webhooks are stored" : "Not ready"}<//>`} />
     <${Loaded} of=${call} what="The checks" lines=${10}>${(data) => html`<${Checks} of=${data.checks} />
+      ${!data.examinedAt && html`<p class="soft" role="status">The database is being examined; its checks follow.</p>`}
+      <p class="under">Version ${data.version}, up for ${duration(data.uptime * 1000)}${data.examinedAt && html`, database examined <${Ago} time=${data.examinedAt} />`}.</p>
       <p class="under">For monitoring: ${links.map(([says, path]) => html`<a href=${new URL(path, ROOT).href} target="_blank" rel="noreferrer">/${says}</a>`)}</p>`}<//>`;
 }

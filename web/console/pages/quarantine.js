@@ -12,6 +12,7 @@ import { mayChange } from "../request.js";
 import { href, useTitle, withParams } from "../state.js";
 import { html, useState } from "../vendor/preact.js";
 import { AskedBody } from "./event.js";
+import { Many, Result } from "./many.js";
 
 const FILTERS = [
   { name: "since", says: "received since", type: "time" },
@@ -28,44 +29,6 @@ const HELP = {
   wrong_shape: "Of another shape than Smooch's events: look at it. A newer rollcall may read it; else drop it.",
 };
 const help = (reason) => HELP[reason] ?? "Look at a body. A newer rollcall may be able to use it: redrive after the upgrade, else drop it.";
-
-/** What became of bodies that were tried again. */
-function Redriven({ of: told }) {
-  if (!told) return null;
-  const { data, dropped } = told;
-  const left = data.unusable ?? data.left ?? 0;
-  return html`<div class="notice ${left ? "warn" : "good"}" role="status"><p>${
-    dropped
-      ? html`<strong>Dropped${data.dropped !== undefined && ` ${count(Number(data.dropped), "body", "bodies")}`}.</strong>`
-      : html`<strong>${left ? "Still unusable in part." : "Used."}</strong> ${["learned", "kept", "repeated", "unusable", "redriven", "used", "left"]
-          .filter((name) => data[name] !== undefined)
-          .map((name) => `${number(data[name])} ${name}`)
-          .join(", ")}`
-  }
-    ${data.detail && html` <${Signs} text=${data.detail} />`}</p></div>`;
-}
-
-/** Tries or drops all that fit: first it is counted, and the count is what is then asked with. */
-function All({ filter, verb, make, bad, done }) {
-  const label = verb === "drop" ? "Drop all …" : "Redrive all …";
-  const [open, setOpen] = useState(false);
-  const dry = useCall(() => (open ? make({ filter, dryRun: true }) : null), [open]);
-  if (!mayChange()) return null;
-  if (!open) return html`<button class=${bad ? "bad" : ""} onClick=${() => setOpen(true)}>${label}</button>`;
-  if (dry.failure) return html`<${Failed} of=${dry} what="The count" />`;
-  if (!dry.data) return html`<button disabled>Counting …</button>`;
-  const n = Number(dry.data.count);
-  const some = dry.data.bodies ?? [];
-  return html`<${Change} opened label=${label} verb=${bad ? `Drop ${number(n)}` : `Redrive ${number(n)}`} bad=${bad} typed=${bad ? String(n) : undefined} typedWhat="how many"
-    title=${bad ? `Drop ${count(n, "body", "bodies")}?` : `Try ${count(n, "body", "bodies")} again?`}
-    call=${() => make({ filter, expect: n })} closed=${() => setOpen(false)} done=${(data) => {
-      setOpen(false);
-      done(data);
-    }}>
-    <p>${bad ? "They are deleted and cannot be tried again." : "Each is parsed again with the present settings. Those that can be used leave the quarantine; the others stay."}</p>
-    ${some.length > 0 && html`<ul class="small">${some.slice(0, 20).map((body) => html`<li>${String(body.seq)} <span class="soft"><${Signs} text=${body.reason} />, <${Time} of=${body.received} /></span></li>`)}</ul>`}
-    ${n > some.length && some.length > 0 && html`<p class="soft small">and ${number(n - some.length)} more</p>`}<//>`;
-}
 
 export function Quarantine({ chosen, shown, apps, params, address }) {
   useTitle("Quarantine");
@@ -86,8 +49,8 @@ export function Quarantine({ chosen, shown, apps, params, address }) {
   const reasons = list.data?.reasons ?? [];
   const bodies = list.data?.bodies;
   const total = reasons.reduce((sum, one) => sum + Number(one.count), 0);
-  const after = (dropped) => (data) => {
-    setTold({ data, dropped });
+  const after = (drop) => (data) => {
+    setTold({ data, drop });
     list.again();
   };
   const bad = list.failure?.status === 400 ? list.failure.message : undefined;
@@ -116,10 +79,10 @@ export function Quarantine({ chosen, shown, apps, params, address }) {
     <${Head} title="Quarantine" sub="Bodies with a valid secret that could not be used" calls=${[call]}
       actions=${
         bodies?.length > 0 &&
-        html`<${All} key=${`r ${JSON.stringify(filter)}`} filter=${filter} verb="redrive" make=${api.redriveAll} done=${after(false)} />
-        <${All} key=${`d ${JSON.stringify(filter)}`} filter=${filter} verb="drop" make=${api.dropAll} bad done=${after(true)} />`
+        html`<${Many} key=${`r ${JSON.stringify(filter)}`} filter=${filter} make=${api.redriveAll} done=${after(false)} />
+        <${Many} key=${`d ${JSON.stringify(filter)}`} filter=${filter} drop make=${api.dropAll} done=${after(true)} />`
       } />
-    <${Redriven} of=${told} />
+    <${Result} of=${told} />
     ${list.failure && !bad && html`<${Failed} of=${list} what="The quarantine" />`}
     ${
       list.data && total === 0 && bodies.length === 0 && Object.keys(filter).every((name) => name === "app")
@@ -163,11 +126,11 @@ export function Held({ id, shown }) {
           found.again();
         }}><p>It is parsed again with the present settings, and leaves the quarantine if all of it can be used.</p><//>
         <${Change} label="Drop" title="Drop this body?" bad typed=${String(id)} typedWhat="its number" call=${() => api.drop(id)} done=${(data) => {
-          setTold({ data, dropped: true });
+          setTold({ data, drop: true });
           found.again();
         }}><p>It is deleted and cannot be tried again.</p><//>`
       } />
-    <${Redriven} of=${told} />
+    <${Result} of=${told} />
     ${
       gone
         ? html`<${Empty} title="Not in quarantine">It was used, dropped, or is not kept any more. <a href=${back}>The quarantine</a><//>`

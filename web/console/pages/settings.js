@@ -7,10 +7,12 @@ import { jsonText, Signs, Value } from "../parts/text.js";
 import { go, useTitle, withParams } from "../state.js";
 import { html, useState } from "../vendor/preact.js";
 
-/** Where a value is from: a file with its line, the environment, the command line, or the default. */
+const LAYERS = { default: "default", file: "file", environment: "environment", commandLine: "command line" };
+
+/** Where a value is from: a file with its line, a variable, the command line, or the default. */
 function From({ of: from }) {
-  if (!from) return null;
-  return html`${from.layer}${from.file && html` <code><${Signs} text=${from.file} />${from.line !== undefined && `:${from.line}`}</code>`}`;
+  const at = from.file ? `${from.file}${from.line !== undefined ? `:${from.line}` : ""}` : from.variable;
+  return html`${LAYERS[from.layer]}${at && html` <code class="long"><${Signs} text=${at} /></code>`}`;
 }
 
 const secretText = (set) => (set === 0 ? "none set" : `${set} set`);
@@ -43,7 +45,7 @@ export function Settings({ params }) {
     { name: "from", head: "From", cell: (one) => html`<span class="small"><${From} of=${one.from} /></span>` },
     { name: "restart", head: "Change", cell: (one) => (one.restart ? html`<${Badge}>restart<//>` : html`<${Badge}>reload<//>`) },
   ];
-  return html`<${Head} title="Settings" sub="In force; files and environment decide them, not this page" calls=${[api.settings()]}
+  return html`<${Head} title="Settings" sub="As files and environment have them; a reload puts them in force" calls=${[api.settings()]}
       actions=${
         list.data &&
         html`<${Change} label="Reload" title="Read the settings again?" call=${() => api.reload()} done=${(data) => {
@@ -54,8 +56,15 @@ export function Settings({ params }) {
       } />
     ${
       told &&
-      html`<div class="notice good" role="status"><p><strong>Read again.</strong> ${told.changed?.length ? html`Changed: ${told.changed.map((key) => html`<code><${Signs} text=${String(key)} /></code> `)}` : "Nothing had changed."}
-      ${(told.needRestart ?? told.needsRestart)?.length > 0 && html` Only after a restart: ${(told.needRestart ?? told.needsRestart).map((key) => html`<code><${Signs} text=${String(key)} /></code> `)}`}</p></div>`
+      html`<div class="notice good" role="status"><p><strong>Read again.</strong> ${told.changed.length ? html`Changed: ${told.changed.map((key) => html`<code><${Signs} text=${String(key)} /></code> `)}` : "Nothing had changed."}
+      ${told.needRestart.length > 0 && html` Only after a restart: ${told.needRestart.map((key) => html`<code><${Signs} text=${String(key)} /></code> `)}`}</p></div>`
+    }
+    ${
+      list.data?.problems.length > 0 &&
+      html`<div class="notice bad"><p><strong>A reload would be refused.</strong></p><ul>${list.data.problems.map(
+        ({ key, from, text }) =>
+          html`<li>${key && html`<code><${Signs} text=${key} /></code> `}<${Signs} text=${text} /> <span class="small soft"><${From} of=${from} /></span></li>`,
+      )}</ul></div>`
     }
     ${list.failure && html`<${Failed} of=${list} what="The settings" />`}
     <div class="filters"><label class="words"><span class="visually-hidden">Find a setting</span><input type="search" data-search placeholder="Find a setting" value=${params.get("find") ?? ""}

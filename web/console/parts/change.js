@@ -8,10 +8,10 @@ import { Signs } from "./text.js";
 
 /**
  * A button for a change, with a dialog before it. `typed` is the text that must be typed first, for what cannot be undone;
- * `call` makes the call, `done` gets its answer. A viewer does not see the button. `opened`: the dialog is there at once.
+ * `call` makes the call, `done` gets its answer. A viewer does not see the button.
  */
-export function Change({ label, title, verb = label, bad = false, typed, typedWhat, call, calls, done, children, main = false, opened = false, closed }) {
-  const [open, setOpen] = useState(opened);
+export function Change({ label, title, verb = label, bad = false, typed, typedWhat, call, calls, done, children, main = false }) {
+  const [open, setOpen] = useState(false);
   const [text, setText] = useState("");
   const action = useAction(async (data) => {
     setOpen(false);
@@ -22,7 +22,6 @@ export function Change({ label, title, verb = label, bad = false, typed, typedWh
     setOpen(false);
     setText("");
     action.reset();
-    closed?.();
   };
   const ready = typed === undefined || text.trim() === typed;
   return html`<button class=${bad ? "bad" : main ? "main" : ""} onClick=${() => setOpen(true)}>${label}</button>

@@ -131,6 +131,7 @@ export function Refused({ failure }) {
   if (!failure) return null;
   return html`<div class="notice bad" role="alert">
     <p><strong>Not done.</strong> <${Signs} text=${failure.message} />${failure.retryAfter && ` Try again in ${failure.retryAfter} s.`}</p>
+    ${failure.data?.problems && html`<ul>${failure.data.problems.map(({ key, text, from }) => html`<li>${key && html`<code><${Signs} text=${key} /></code> `}<${Signs} text=${text} />${from?.file && html` <span class="small soft"><${Signs} text=${from.file} />${from.line !== undefined && `:${from.line}`}</span>`}</li>`)}</ul>`}
     <p class="small soft"><code>${failure.status || ""} ${failure.code}</code>${failure.requestId && html` · request <code>${failure.requestId}</code>`}</p>
   </div>`;
 }
