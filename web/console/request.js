@@ -143,10 +143,13 @@ export const seesPeople = () => session.get()?.personalData !== false;
 
 /** Looks up the session that this browser has, if any. */
 export async function findSession() {
+  const asked = half.get();
   try {
     session.set((await send({ method: "GET", path: "session" })).data);
   } catch (failure) {
     if (failure.status !== 401 && failure.status !== 403) throw failure;
+    // Somebody may have signed in meanwhile.
+    if (asked !== half.get()) return;
     half.set(null);
     session.set(null);
   }
