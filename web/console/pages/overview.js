@@ -6,7 +6,7 @@ import { Copy, signs, Signs } from "../parts/text.js";
 import { Ago, number } from "../parts/time.js";
 import { useStream } from "../stream.js";
 import { href, useTitle } from "../state.js";
-import { html, useEffect, useRef } from "../vendor/preact.js";
+import { html, useEffect, useRef, useState } from "../vendor/preact.js";
 import { columnsOf } from "./events.js";
 import { Checks } from "./health.js";
 
@@ -104,12 +104,16 @@ export function Overview({ apps, app, chosen, shown }) {
   const every = { every: 30_000 };
   const all = useCall(() => calls.apps, [], every);
   const health = useCall(() => calls.health, [], every);
-  const held = useCall(() => calls.quarantine, [chosen], every);
-  const last = useCall(() => calls.entries, [chosen], every);
+  // The first event is looked for often, also where a proxy holds the stream back.
+  const [waits, setWaits] = useState(false);
+  const often = { every: waits ? 3_000 : 30_000 };
+  const held = useCall(() => calls.quarantine, [chosen], often);
+  const last = useCall(() => calls.entries, [chosen], often);
   const backups = useCall(() => calls.backups, [], { every: 60_000 });
   const fresh = useThrottled(() => [all, held, last].forEach((call) => void call.again(true)));
   useStream(chosen ? { app: chosen } : {}, (message) => (message.kind === "entry" || message.kind === "skipped") && fresh());
   const empty = last.data?.entries.length === 0 && held.data?.bodies.length === 0;
+  useEffect(() => setWaits(empty), [empty]);
   const settings = useCall(() => (empty ? api.settings() : null), [empty]);
   const list = (all.data?.apps ?? apps).filter(({ id }) => !chosen || id === chosen);
   const ill = health.data?.checks.filter(({ state }) => state !== "fine");
