@@ -12,7 +12,7 @@ function Line({ entry, id, shown }) {
   return html`<li class="entry">
     <${Time} of=${entry.received} clockOnly millis />
     <span class="what"><${EventLink} seq=${entry.seq} shown=${shown} /><strong><${Signs} text=${entry.trigger} /></strong>
-      ${entry.call && html`<span class="soft small"><${Signs} text=${`${entry.call.method} ${entry.call.path}`} />${(entry.call.operator || entry.call.key) && html`, <${By} of=${entry.call} />`}</span>`}
+      ${entry.call && html`<span class="soft small"><${Signs} text=${[entry.call.method, entry.call.path].filter(Boolean).join(" ")} />${(entry.call.operator || entry.call.key) && html`, <${By} of=${entry.call} />`}</span>`}
       ${entry.note && html`<span class="soft small"><${Signs} text=${entry.note} /></span>`}</span>
     ${entry.changed?.length > 0 && html`<${ChangeLines} of=${entry.changed} id=${id} />`}
     ${entry.merges?.length > 0 && html`<div class="more"><${Merges} of=${entry.merges} shown=${shown} /></div>`}
