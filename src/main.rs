@@ -8,7 +8,7 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use rollcall::cli::{
-    backup, check_config, check_health, console, describe, doctor, erase, export, import, journal,
+    audit, backup, check_config, check_health, console, describe, doctor, erase, export, import, journal,
     quarantine, rebuild, replay, tail, token,
 };
 use rollcall::config::{Settings, SettingsProblems, StoreUrl};
@@ -72,6 +72,9 @@ enum CliCommand {
     /// List, retry or delete quarantined webhook bodies
     #[command(subcommand)]
     Quarantine(quarantine::QuarantineCommand),
+    /// List who did what
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Print new journal entries as they arrive
     Tail(tail::TailArgs),
     /// Export the directory as NDJSON, for another rollcall, or as CSV
@@ -156,6 +159,7 @@ fn main() -> ExitCode {
         (CliCommand::Verify(args), Ok(settings)) => backup::verify(&args, &settings).map(done),
         (CliCommand::Journal(command), Ok(settings)) => waited_for(journal::run(&command, &settings)),
         (CliCommand::Quarantine(command), Ok(settings)) => waited_for(quarantine::run(&command, &settings)),
+        (CliCommand::Audit(command), Ok(settings)) => audit::run(&command, &settings),
         (CliCommand::Tail(args), Ok(settings)) => waited_for(tail::run(&args, &settings)),
         (CliCommand::Export(args), Ok(settings)) => export::run(&args, &settings),
         (CliCommand::Import(args), Ok(settings)) => waited_for(import::run(&args, &settings)),

@@ -27,6 +27,11 @@ impl RequestContext {
         Self { id, caller }
     }
 
+    /// The request's id, if there is one.
+    pub fn id(&self) -> Option<&str> {
+        std::str::from_utf8(&self.id).ok().filter(|id| !id.is_empty())
+    }
+
     /// The one that is worked on here; nothing if there is none.
     pub fn current() -> Self {
         CURRENT.try_with(Self::clone).unwrap_or_default()
@@ -44,7 +49,7 @@ impl RequestContext {
 
     /// The span with the members that a log line shows.
     pub fn span(&self) -> Span {
-        let Some(request_id) = std::str::from_utf8(&self.id).ok().filter(|id| !id.is_empty()) else {
+        let Some(request_id) = self.id() else {
             return Span::none();
         };
         // Of the highest level, because a line without its request is of little use.

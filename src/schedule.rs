@@ -35,11 +35,16 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// Starts the thread. Without a folder in the settings it waits for a reload.
+    /// Starts the thread. Without a folder in the settings it waits for a reload. Calls `made` after each backup, with
+    /// whether it succeeded.
     ///
     /// # Errors
     /// The thread cannot be started.
-    pub fn start(settings: &Settings, metrics: Arc<Metrics>) -> io::Result<Self> {
+    pub fn start(
+        settings: &Settings,
+        metrics: Arc<Metrics>,
+        made: impl Fn(bool) + Send + 'static,
+    ) -> io::Result<Self> {
         let StoreUrl::Sqlite(database) = &settings.store.url;
         let (told, news) = channel();
         let stop = Arc::<AtomicBool>::default();
@@ -48,6 +53,7 @@ impl Schedule {
             wal_limit: settings.store.wal_limit,
             settings: settings.backup.clone(),
             metrics,
+            made: Box::new(made),
             stop: stop.clone(),
             doubted: Vec::new(),
         };
@@ -77,6 +83,7 @@ struct BackupThread {
     wal_limit: u64,
     settings: BackupSettings,
     metrics: Arc<Metrics>,
+    made: Box<dyn Fn(bool) + Send>,
     stop: Arc<AtomicBool>,
     /// Ignored files that were logged.
     doubted: Vec<PathBuf>,
@@ -154,6 +161,7 @@ impl BackupThread {
                 let checksum = checksum.unwrap_or_default();
                 tracing::info!(path = %path.display(), seq, bytes, checksum, "backup completed");
                 self.metrics.backup("made");
+                (self.made)(true);
                 if let Err(error) = forget(folder, self.settings.keep, &self.database) {
                     tracing::warn!(%error, "cannot delete old backups: {error}");
                 }
@@ -163,6 +171,7 @@ impl BackupThread {
             Err(error) => {
                 tracing::error!(%error, "backup failed: {error}");
                 self.metrics.backup("failed");
+                (self.made)(false);
                 false
             }
         }

@@ -16,6 +16,7 @@ use tokio::time::{sleep, timeout};
 use crate::config::{Settings, SettingsProblems, StoreUrl};
 use crate::directory::DirectoryWriter;
 use crate::http::HttpState;
+use crate::ingest::audit_log::AuditLog;
 use crate::ingest::commit_notifier::CommitNotifier;
 use crate::ingest::heartbeat::WorkerHeartbeat;
 use crate::ingest::queue;
@@ -25,7 +26,7 @@ use crate::metrics::Metrics;
 use crate::rebuild::background::BackgroundRebuild;
 use crate::schedule::Schedule;
 use crate::store;
-use crate::store::Retention;
+use crate::store::{AuditAction, How, Retention};
 use crate::supervisor;
 pub use error::ServerError;
 use error::io;
@@ -76,7 +77,7 @@ pub async fn run(
     let StoreUrl::Sqlite(database) = &settings.store.url;
     let relearning =
         BackgroundRebuild::start(database, queue.clone(), damaged_tables.clone(), metrics.clone());
-    let schedule = Schedule::start(settings, metrics.clone()).map_err(io("the thread of backups"))?;
+    let schedule = schedule_backups(settings, &queue, &metrics)?;
     let (jobs, files, counted) = (queue.clone(), (presence.clone(), damaged_tables), metrics.clone());
     let shared = HttpState::new(settings, jobs, readers, commits, files, admission, counted);
     let besides = (schedule, relearning.map_err(io("the thread that learns again"))?);
@@ -137,12 +138,26 @@ async fn drain(
         front.public.abort();
         _ = front.public.await;
     }
+    live.end_audit().await;
     queue.close();
     let ended = worker.await;
     front.stop_admin.send_replace(true);
     // A backup in progress is cancelled and removes its file.
     _ = tokio::task::spawn_blocking(move || drop(live)).await;
     ended
+}
+
+/// Starts the scheduled backups; the audit log has each.
+fn schedule_backups(
+    settings: &Settings,
+    queue: &Queue,
+    metrics: &Arc<Metrics>,
+) -> Result<Schedule, ServerError> {
+    let audit = AuditLog::new(queue.clone());
+    let schedule = Schedule::start(settings, metrics.clone(), move |is_done| {
+        audit.add_unasked(How::Schedule, AuditAction::Backup, is_done);
+    });
+    schedule.map_err(io("the thread of backups"))
 }
 
 /// Wakes the worker for maintenance until the queue closes.
@@ -164,6 +179,7 @@ fn retention_bounds(settings: &Settings) -> Retention {
         feed_age: ms(kept.feed_age),
         feed_changes: kept.feed_changes,
         quarantine_age: ms(kept.quarantine_age),
+        audit_age: ms(kept.audit_age),
     }
 }
 

@@ -16,8 +16,8 @@ use super::listing::{ListedItem, ShowArgs, print_list, print_members, put_body};
 use crate::config::Settings;
 use crate::directory::DirectoryReader;
 use crate::directory::journal::EntryContent;
-use crate::domain::CallMade;
 use crate::domain::timestamp::format_ms;
+use crate::domain::{CallMade, CalledBy};
 use crate::ingest::maintenance::reparse_event;
 use crate::smooch::journal_entry::{self, EntryOriginal};
 use crate::store::rows::RowFilter;
@@ -89,7 +89,7 @@ fn list(args: &JournalListArgs, settings: &Settings) -> anyhow::Result<ExitCode>
     let mut reader = database::open(settings)?;
     let wanted = args.filter.wanted(&mut reader, settings)?;
     let wanted = RowFilter { newest_first: !args.oldest_first, ..wanted };
-    print_list::<Entry>(&mut reader, wanted, args.limit, args.json)
+    print_list::<ListedEntry>(&mut reader, wanted, args.limit, args.json)
 }
 
 fn show(args: &ShowArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
@@ -98,7 +98,8 @@ fn show(args: &ShowArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
         reader.find_entries(&RowFilter { from: args.seq, to: args.seq, ..RowFilter::default() }, 1)?;
     let last = reader.last_entry_seq()?;
     let has = || format!("the journal has no entry {} (its last one is {last})", args.seq);
-    let entry = found.first().with_context(has)?;
+    let listed = ListedEntry::with_callers(&reader, found.clone())?;
+    let (listed, entry) = listed.first().zip(found.first()).with_context(has)?;
     let body = reader.read_bodies(&found, reparse_event)?.swap_remove(0).1;
     let mut out = io::stdout().lock();
     if args.body {
@@ -108,7 +109,7 @@ fn show(args: &ShowArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
             _ => anyhow::bail!("entry {}: {}", args.seq, missing_original(entry, &body)),
         }
     } else if args.json {
-        let mut value = entry.to_json();
+        let mut value = listed.to_json();
         match entry.source {
             _ if body.is_empty() => value["body"] = Value::Null,
             Source::Webhook => put_body(&mut value, &body),
@@ -124,11 +125,11 @@ fn show(args: &ShowArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
         }
         writeln!(out, "{value}")?;
     } else {
-        print_members(&mut out, entry)?;
+        print_members(&mut out, &ListedEntry { entry: entry.clone(), by: None })?;
         match EntryContent::of(entry, &body) {
             EntryContent::Call(call) => {
                 writeln!(out, "call      {}", call_line(&call))?;
-                writeln!(out, "key       {}", key_line(&call))?;
+                writeln!(out, "by        {}", call.clone().by())?;
                 writeln!(out, "\n{}", call.body.as_deref().unwrap_or("(no body)"))?;
             }
             EntryContent::Webhook(body) => {
@@ -147,46 +148,68 @@ fn show(args: &ShowArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-impl ListedItem for Entry {
+/// An entry, and who made the call that it is about.
+pub(super) struct ListedEntry {
+    pub(super) entry: Entry,
+    by: Option<CalledBy>,
+}
+
+impl ListedEntry {
+    /// Entries with who made their calls.
+    pub(super) fn with_callers(reader: &DirectoryReader, entries: Vec<Entry>) -> store::Result<Vec<Self>> {
+        let by = reader.find_callers(&entries)?;
+        Ok(entries.into_iter().zip(by).map(|(entry, by)| Self { entry, by }).collect())
+    }
+}
+
+impl ListedItem for ListedEntry {
+    type Filter = RowFilter;
+
     const HEADING: &'static str =
         "     SEQ  RECEIVED                  SOURCE   TRIGGER                         OUTCOME  APP  USERS";
     const NO_MATCH: &'static str = "no entry matches";
 
     fn read_page(reader: &mut DirectoryReader, wanted: &RowFilter, limit: usize) -> store::Result<Vec<Self>> {
-        reader.find_entries(wanted, limit)
+        Self::with_callers(reader, reader.find_entries(wanted, limit)?)
     }
 
     fn seq(&self) -> Seq {
-        self.seq
+        self.entry.seq
     }
 
     fn to_line(&self) -> String {
-        let users = match self.user_ids().collect::<Vec<_>>() {
+        let entry = &self.entry;
+        let users = match entry.user_ids().collect::<Vec<_>>() {
             users if users.is_empty() => "-".to_owned(),
             users => users.join(","),
         };
         format!(
-            "{:>8}  {}  {:<7}  {:<30}  {:<7}  {}  {users}",
-            self.seq,
-            format_ms(self.received),
-            self.source.as_str(),
-            self.trigger,
-            self.outcome.as_str(),
-            self.app,
+            "{:>8}  {}  {:<7}  {:<30}  {:<7}  {}  {users}{}",
+            entry.seq,
+            format_ms(entry.received),
+            entry.source.as_str(),
+            entry.trigger,
+            entry.outcome.as_str(),
+            entry.app,
+            self.by.as_ref().map(|by| format!("  by {by}")).unwrap_or_default(),
         )
     }
 
     fn to_json(&self) -> Value {
+        let entry = &self.entry;
         let mut value = json!({
-            "seq": self.seq,
-            "app": self.app.as_str(),
-            "source": self.source.as_str(),
-            "received": format_ms(self.received),
-            "trigger": &*self.trigger,
-            "outcome": self.outcome.as_str(),
-            "users": self.user_ids().collect::<Vec<_>>(),
+            "seq": entry.seq,
+            "app": entry.app.as_str(),
+            "source": entry.source.as_str(),
+            "received": format_ms(entry.received),
+            "trigger": &*entry.trigger,
+            "outcome": entry.outcome.as_str(),
+            "users": entry.user_ids().collect::<Vec<_>>(),
         });
-        if let Some(micros) = self.event_time {
+        if let Some(by) = &self.by {
+            value["by"] = json!(by);
+        }
+        if let Some(micros) = entry.event_time {
             value["time"] = format_ms(micros.div_euclid(1000)).into();
         }
         value
@@ -200,16 +223,4 @@ fn missing_original(entry: &Entry, body: &[u8]) -> &'static str {
 
 fn call_line(call: &CallMade) -> String {
     format!("{} {}", call.method, call.path.as_deref().unwrap_or_default())
-}
-
-fn key_line(call: &CallMade) -> String {
-    let scope = match &call.user_id {
-        Some(user_id) => format!("scope {} of {user_id:?}", call.scope),
-        None => format!("scope {}", call.scope),
-    };
-    match &call.key {
-        Some(key) => format!("{key}, {scope}"),
-        None if call.scope == "appToken" => format!("none: made with the app token ({scope})"),
-        None => format!("none ({scope})"),
-    }
 }

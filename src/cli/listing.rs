@@ -13,11 +13,29 @@ use crate::store::{self, Seq};
 
 pub(super) const PAGE: usize = 500;
 
+/// A filter of numbered rows, of which a page at a time is read.
+pub(super) trait PageFilter {
+    /// Narrows the filter to the rows after this one.
+    fn continue_after(&mut self, seq: Seq);
+}
+
+impl PageFilter for RowFilter {
+    fn continue_after(&mut self, seq: Seq) {
+        Self::continue_after(self, seq);
+    }
+}
+
 pub(super) trait ListedItem: Sized {
+    type Filter: PageFilter;
+
     const HEADING: &'static str;
     const NO_MATCH: &'static str;
 
-    fn read_page(reader: &mut DirectoryReader, wanted: &RowFilter, limit: usize) -> store::Result<Vec<Self>>;
+    fn read_page(
+        reader: &mut DirectoryReader,
+        wanted: &Self::Filter,
+        limit: usize,
+    ) -> store::Result<Vec<Self>>;
 
     fn seq(&self) -> Seq;
 
@@ -42,7 +60,7 @@ pub struct ShowArgs {
 /// Prints at most `limit` items, or all for 0, as lines or as JSON. Returns the exit code: 0.
 pub(super) fn print_list<I: ListedItem>(
     reader: &mut DirectoryReader,
-    mut wanted: RowFilter,
+    mut wanted: I::Filter,
     limit: usize,
     as_json: bool,
 ) -> anyhow::Result<ExitCode> {

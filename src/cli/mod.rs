@@ -2,6 +2,7 @@
 
 mod admin_client;
 mod apps;
+pub mod audit;
 pub mod backup;
 pub mod check_config;
 pub mod check_health;

@@ -130,6 +130,8 @@ impl QuarantineFilter {
 }
 
 impl ListedItem for QuarantinedSummary {
+    type Filter = RowFilter;
+
     const HEADING: &'static str =
         "     SEQ  RECEIVED                     BYTES  REASON            APP  DETAIL";
     const NO_MATCH: &'static str = "no body in quarantine matches";

@@ -21,7 +21,7 @@ use crate::ingest::maintenance::READING;
 use crate::rebuild::{Comparison, ComparisonCursor, RebuildFolder};
 use crate::store::rows::RebuiltRow;
 use crate::store::sqlite::{self, DerivedFault, OpenError, Sqlite, StoreOptions};
-use crate::store::{Retention, Seq};
+use crate::store::{Actor, AuditAction, AuditEntry, How, Retention, Seq};
 
 /// Between two checks of a table that is being rebuilt.
 const LOOK: Duration = Duration::from_millis(100);
@@ -247,6 +247,9 @@ impl RepairTarget {
                 }
             }
             Self::Own(writer) => {
+                let entry = AuditEntry::of(now_ms(), &Actor::unnamed(How::Command), AuditAction::Rebuild);
+                let (detail, count) = (Some(names.join(", ")), Some(names.len() as u64));
+                writer.add_audited(&AuditEntry { detail, count, ..entry })?;
                 names.iter().try_for_each(|name| writer.remake_table(name))?;
                 let now = now_ms();
                 while writer.maintenance_step(&Retention::default(), now, &READING)? {}
@@ -269,7 +272,8 @@ impl RepairTarget {
                 Ok(answer.json["replaced"].as_u64().ok_or_else(|| service.foreign(answer.status))?)
             }
             Self::Own(writer) => {
-                writer.replace_rows(rows, now_ms()).context("writing the database")?;
+                let by = Actor::unnamed(How::Command);
+                writer.replace_rows(rows, Some(&by), now_ms()).context("writing the database")?;
                 writer.after_commit()?;
                 Ok(rows.len() as u64)
             }

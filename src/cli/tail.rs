@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 
+use super::journal::ListedEntry;
 use super::journal::filter::{EntryFilter, FutureEntries, unknown_user};
 use super::listing::{ListedItem as _, PAGE};
 use super::{database, end_signal};
@@ -67,9 +68,10 @@ pub async fn run(args: &TailArgs, settings: &Settings) -> anyhow::Result<ExitCod
         loop {
             let page = reader.find_entries(&wanted, PAGE)?;
             let Some(behind) = page.last().map(|entry| entry.seq) else { break };
-            let touched = page.iter().filter(|entry| {
+            let touched = page.into_iter().filter(|entry| {
                 users.as_ref().is_none_or(|users| entry.users.iter().any(|(id, _)| users.contains(id)))
             });
+            let touched = ListedEntry::with_callers(&reader, touched.collect())?;
             let mut out = io::stdout().lock();
             for entry in touched {
                 if args.json {

@@ -184,6 +184,7 @@ settings_section! {
     feed_age: Option<Duration> = unless_zero(TEXT, age), restart_section;
     feed_changes: Option<u64> = unless_zero(COUNT, entries), restart_section;
     quarantine_age: Option<Duration> = unless_zero(TEXT, age), restart_section;
+    audit_age: Option<Duration> = unless_zero(TEXT, age), restart_section;
 }
 
 settings_section! {

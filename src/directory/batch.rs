@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::domain::{AppId, ClientId, Digest, JsonText, Record, RecordKey, WorkingSet};
 use crate::store::tables::SessionChange;
-use crate::store::{Entry, Quarantined, Seq};
+use crate::store::{AuditEntry, Entry, Quarantined, Seq};
 
 /// What a batch can touch: the records that have to be loaded before it is applied.
 #[derive(Debug, Default)]
@@ -108,6 +108,8 @@ pub struct Batch {
     pub answers: Vec<Answered>,
     /// Changes of the stored sessions of the console, in their order.
     pub sessions: Vec<SessionChange>,
+    /// The entries for the audit log.
+    pub audit: Vec<AuditEntry>,
     /// The clock of the API afterwards, in µs since 1970. It never runs back.
     pub clock: i64,
     /// The time of the batch, in ms since 1970.
@@ -118,14 +120,28 @@ impl Batch {
     /// A batch that writes only what changes in a directory.
     pub fn of_directory(directory: WorkingSet, clock: i64, now: i64) -> Self {
         let (entries, bodies, quarantined, erasures) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let (verdicts, answers, sessions) = (Verdicts::default(), Vec::new(), Vec::new());
-        Self { directory, entries, bodies, quarantined, erasures, verdicts, answers, sessions, clock, now }
+        let (verdicts, answers) = (Verdicts::default(), Vec::new());
+        let (sessions, audit) = (Vec::new(), Vec::new());
+        Self {
+            directory,
+            entries,
+            bodies,
+            quarantined,
+            erasures,
+            verdicts,
+            answers,
+            sessions,
+            audit,
+            clock,
+            now,
+        }
     }
 
     /// Whether there is nothing to be written.
     pub fn is_empty(&self) -> bool {
         let nothing_new = self.entries.is_empty() && self.quarantined.is_empty() && self.sessions.is_empty();
-        nothing_new && self.answers.is_empty() && self.verdicts == Verdicts::default()
+        let nothing_told = self.answers.is_empty() && self.audit.is_empty();
+        nothing_new && nothing_told && self.verdicts == Verdicts::default()
     }
 }
 

@@ -239,7 +239,7 @@ struct DerivedMerge {
 impl ErasurePass<'_> {
     /// Takes a step of the stage. Returns the stage to continue with.
     fn stage(&mut self) -> Result<ErasureStage> {
-        use ErasureStage::{Answers, Base, Bodies, Changes, Journal, Pages, Quarantine, Sweep};
+        use ErasureStage::{Answers, Audit, Base, Bodies, Changes, Journal, Pages, Quarantine, Sweep};
         Ok(match &self.work.stage {
             Journal(from) if from.is_empty() => Bodies(0),
             Journal(from) => {
@@ -255,7 +255,8 @@ impl ErasurePass<'_> {
             }
             Changes(after) => self.redact_changes(*after)?.map_or(Answers(0), Changes),
             Answers(after) => self.redact_answers(*after)?.map_or(Quarantine(0), Answers),
-            Quarantine(after) => self.redact_quarantine(*after)?.map_or(Pages(0), Quarantine),
+            Quarantine(after) => self.redact_quarantine(*after)?.map_or(Audit(0), Quarantine),
+            Audit(after) => self.redact_audit(*after)?.map_or(Pages(0), Audit),
             Pages(_) | Sweep => Sweep,
         })
     }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::reader::DirectoryReader;
-use crate::domain::CallMade;
+use crate::domain::{CallMade, CalledBy};
 use crate::format::bodies::unpack;
 use crate::store::rows::Rows;
 use crate::store::tables::{BodySize, EntryTime, Gap, Horizon, PackedBodies};
@@ -215,6 +215,21 @@ impl DirectoryReader {
     /// The number of the last entry; 0 if there is none.
     pub fn last_entry_seq(&self) -> Result<Seq> {
         last_entry_seq(&*self.snapshot()?)
+    }
+
+    /// Who made the call of each of these entries; `None` for a webhook, and where the call is not stored.
+    pub fn find_callers(&self, entries: &[Entry]) -> Result<Vec<Option<CalledBy>>> {
+        let (rows, mut batch) = (self.snapshot()?, UnpackedBatch::default());
+        let mut caller = |entry: &Entry| match batch.body(&*rows, entry) {
+            Ok((_, body)) => Ok(CallMade::of(&body).map(CallMade::by)),
+            Err(Error::Hole(_)) => Ok(None),
+            Err(error) => Err(error),
+        };
+        let callers = entries.iter().map(|entry| match entry.source {
+            Source::Api => caller(entry),
+            Source::Webhook | Source::Reduced => Ok(None),
+        });
+        callers.collect()
     }
 
     /// The body of each of these entries, with the first number of its batch; empty if it was deleted.

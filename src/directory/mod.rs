@@ -4,6 +4,7 @@
 //! Every function may fail because the database cannot be read or written, or a row of it is damaged. Other errors are
 //! documented with the function.
 
+pub mod audit;
 pub mod batch;
 mod body_bytes;
 pub mod cache;

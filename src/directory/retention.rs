@@ -8,8 +8,8 @@ use crate::store::rows::Rows;
 use crate::store::select::{Comparison, Condition};
 use crate::store::table::Table;
 use crate::store::tables::{
-    ANSWERS, AnswerTime, CHANGES, ChangeTime, EntryTime, Feed, GAPS, Gap, JOURNAL, QUARANTINE,
-    QuarantinedSize,
+    ANSWERS, AUDIT, AnswerTime, AuditTime, CHANGES, ChangeTime, EntryTime, Feed, GAPS, Gap, JOURNAL,
+    QUARANTINE, QuarantinedSize,
 };
 use crate::store::{ANSWERS_KEPT, Entry, JournalState, ReadEvent, ReadRow as _, Result, Retention, Write};
 
@@ -44,6 +44,9 @@ impl RetentionStep<'_> {
         }
         if writes.is_empty() {
             writes.extend(self.delete_quarantined(&mut bodies.quarantine)?);
+        }
+        if writes.is_empty() {
+            writes.extend(self.delete_audited()?);
         }
         if writes.is_empty() {
             writes.extend(self.delete_answers()?);
@@ -118,6 +121,13 @@ impl RetentionStep<'_> {
         old.retain(|body| body.received < self.now - age);
         old.iter().for_each(|body| count.remove(body.bytes));
         Ok(delete(&QUARANTINE, old.iter().map(|body| body.seq)))
+    }
+
+    fn delete_audited(&self) -> Result<Option<Write<'static>>> {
+        let Some(age) = self.retention.audit_age else { return Ok(None) };
+        let oldest = AuditTime::select().limit(STEP).read(self.rows)?.into_iter();
+        let old = oldest.take_while(|entry| entry.time < self.now - age);
+        Ok(delete(&AUDIT, old.map(|entry| entry.seq)))
     }
 
     /// Deletes answers that no call repeats any more.

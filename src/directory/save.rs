@@ -61,6 +61,9 @@ impl DirectoryTransaction<'_> {
         saved.quarantine_dropped = dropped;
         add_answers(batch, &*txn, state, &mut writes)?;
         writes.extend(batch.sessions.iter().map(session_write));
+        if !batch.audit.is_empty() {
+            writes.push(Write::Insert(RowCells::of(&batch.audit)));
+        }
         if !batch.erasures.is_empty() {
             let overlay = Overlay::of_writes(txn.rows(), &writes)?;
             let erasing = begin_erasures(&overlay, &batch.erasures, batch.now)?;

@@ -10,7 +10,7 @@ use super::load::Loader;
 use crate::domain::{AppId, RecordKey, SmoochId, WorkingSet};
 use crate::format::answer_key::{AnswerKey, cover};
 use crate::format::bodies::Packer;
-use crate::store::tables::{AnswerSecret, DamagedEntry, QuarantinedSize, StoredAnswer};
+use crate::store::tables::{AnswerSecret, DamagedEntry, QuarantinedApp, StoredAnswer};
 use crate::store::{Committed, Entry, ReadRow as _, Result, Seq, Transaction};
 
 /// A transaction: it reads what a batch needs, and ends with one commit. Dropped without one, it leaves no trace.
@@ -68,9 +68,9 @@ impl DirectoryTransaction<'_> {
         self.state.tombstones.mean(app, id)
     }
 
-    /// Whether a body is in quarantine.
-    pub fn is_quarantined(&self, seq: Seq) -> Result<bool> {
-        Ok(QuarantinedSize::find(self.txn.rows(), &seq)?.is_some())
+    /// The app of a body in quarantine; `None` if it is not there.
+    pub fn quarantined_app(&self, seq: Seq) -> Result<Option<AppId>> {
+        Ok(QuarantinedApp::find(self.txn.rows(), &seq)?.map(|body| body.app))
     }
 
     /// The clock of the API, in µs since 1970.

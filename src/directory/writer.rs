@@ -1,5 +1,6 @@
 //! The writing side of a directory: its store, and what is remembered between transactions.
 
+use super::audit::audit_of_repair;
 use super::cache::Cache;
 use super::rebuilt::{plan_repair, replace_writes};
 use super::retention::RetentionStep;
@@ -8,7 +9,9 @@ use super::transaction::{DirectoryTransaction, QuarantineLimits, WriterState};
 use crate::domain::WorkingSet;
 use crate::store::rows::RebuiltRow;
 use crate::store::tables::Rules;
-use crate::store::{BodyReader, Error, Maintained, Result, Retention, Store, Write};
+use crate::store::{
+    Actor, AuditEntry, BodyReader, Error, Maintained, Result, Retention, RowCells, Store, Write,
+};
 
 /// The single writer of a directory.
 pub struct DirectoryWriter {
@@ -39,8 +42,9 @@ impl DirectoryWriter {
         self.state.cache.keep(committed);
     }
 
-    /// Replaces rows of the directory and adds to the feed what that changes; `now` in ms since 1970.
-    pub fn replace_rows(&mut self, rows: &[RebuiltRow], now: i64) -> Result<()> {
+    /// Replaces rows of the directory, and adds to the feed what that changes, and to the audit log who did it, if
+    /// somebody did; `now` in ms since 1970.
+    pub fn replace_rows(&mut self, rows: &[RebuiltRow], by: Option<&Actor>, now: i64) -> Result<()> {
         // The cache holds the records as they were before.
         self.state.cache = Cache::default();
         let txn = self.store.begin()?;
@@ -49,7 +53,14 @@ impl DirectoryWriter {
         let changes = NewChanges::number(&*txn, now, last_entry, changes);
         let mut writes = replace_writes(rows)?;
         changes.append_to(&mut writes)?;
+        let audited = by.map(|by| audit_of_repair(rows, by, now));
+        writes.extend(audited.as_ref().map(|entry| Write::Insert(RowCells::of([entry]))));
         txn.commit(&writes).map(drop)
+    }
+
+    /// Adds an entry to the audit log.
+    pub fn add_audited(&mut self, entry: &AuditEntry) -> Result<()> {
+        self.store.begin()?.commit(&[Write::Insert(RowCells::of([entry]))]).map(drop)
     }
 
     /// Stores by which version of its rules the directory was built; see [`crate::domain::RULES_VERSION`].

@@ -1,6 +1,8 @@
 //! API calls as received. The body of a journal entry has the call beside the event that it was decided into; both
 //! are deleted together.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::fact::Event;
@@ -33,7 +35,42 @@ pub struct CallMade {
     pub erased: bool,
 }
 
+/// Who made a call, as far as that is known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CalledBy {
+    /// The name of the operator.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operator: Option<String>,
+    /// The id of the key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// The scope of the credential; see [`CallMade::scope`].
+    pub scope: String,
+    /// The `userId` in a JWT of scope `appUser`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<String>,
+}
+
+impl fmt::Display for CalledBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { operator, key, scope, user_id } = self;
+        match (operator, key) {
+            (Some(operator), _) => write!(f, "operator {operator}, scope {scope}"),
+            (None, Some(key)) => write!(f, "key {key}, scope {scope}"),
+            (None, None) => write!(f, "scope {scope}"),
+        }?;
+        user_id.iter().try_for_each(|user_id| write!(f, " of {user_id:?}"))
+    }
+}
+
 impl CallMade {
+    /// Who made it.
+    pub fn by(self) -> CalledBy {
+        let Self { operator, key, scope, user_id, .. } = self;
+        CalledBy { operator, key, scope, user_id }
+    }
+
     /// Removes everything that may identify the erased app user.
     pub fn without_the_erased(self) -> Self {
         Self { path: None, user_id: None, body: None, erased: true, ..self }

@@ -29,7 +29,7 @@ mod visibility;
 mod working_set;
 
 pub use app_version::AppVersion;
-pub use calls::{CallMade, entry_body};
+pub use calls::{CallMade, CalledBy, entry_body};
 pub use client::{Client, Mention, Mentions};
 pub use fact::{Event, Fact, Observation};
 pub use field::{FIELDS, Field, FieldSpec};

@@ -32,6 +32,8 @@ pub enum ErasureStage {
     Answers(i64),
     /// The quarantine after this body.
     Quarantine(u64),
+    /// The audit log after this entry.
+    Audit(u64),
     /// The bytes of deleted rows, in every page after this one.
     Pages(u32),
     /// The log of the store.

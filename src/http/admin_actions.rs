@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::answers::{EMPTY, answer, json, member};
+use super::audit::ByActor;
 use super::error::ApiError;
 use super::quarantine::not_held;
 use super::state::{HttpState, State};
@@ -19,8 +20,9 @@ use crate::directory::DirectoryReader;
 use crate::ingest::job::RetryJob;
 use crate::rebuild::{self, Comparison};
 use crate::smooch::json::without_mark;
-use crate::store::Seq;
 use crate::store::rows::RowKey;
+use crate::store::sqlite::DERIVED;
+use crate::store::{Actor, AuditAction, AuditEntry, Seq};
 
 /// The most bytes of a repair request.
 const REBUILD_BYTES: usize = 8 << 20;
@@ -32,7 +34,11 @@ fn seq(text: &str) -> Result<Seq, ApiError> {
 /// POST `/quarantine/{seq}/redrive`: parses a quarantined body again, by today's bounds, and applies it
 /// as if it came now. 200 `{"seq","learned","kept","repeated","unusable","reason"?,"detail"?}`; if no
 /// part is unusable, the body leaves the quarantine. 404 if it is not there.
-pub(super) async fn redrive(shared: State, Path(number): Path<String>) -> Result<Response, ApiError> {
+pub(super) async fn redrive(
+    shared: State,
+    ByActor(by): ByActor,
+    Path(number): Path<String>,
+) -> Result<Response, ApiError> {
     let seq = seq(&number)?;
     let quarantined = move |reader: &mut DirectoryReader| reader.find_quarantined(seq);
     let held = reads::QUARANTINED.run(&shared.readers, quarantined).await?;
@@ -43,7 +49,7 @@ pub(super) async fn redrive(shared: State, Path(number): Path<String>) -> Result
     let trouble = delivered.unusable.first().map(|(reason, detail)| (*reason, detail.clone()));
     let receipt = shared
         .queue
-        .retry_quarantined(RetryJob { seq, held_since: held.received, webhook: delivered })
+        .retry_quarantined(RetryJob { seq, held_since: held.received, webhook: delivered, by })
         .await?;
     let receipt = receipt.ok_or_else(not_held)?;
     let (learned, unusable, erased) = (receipt.learned, receipt.quarantined, receipt.erased);
@@ -67,10 +73,11 @@ pub(super) async fn redrive(shared: State, Path(number): Path<String>) -> Result
 /// DELETE `/quarantine/{seq}`: deletes a body from the quarantine. 200 `{}`; 404 if it is not there.
 pub(super) async fn delete_quarantined(
     shared: State,
+    ByActor(by): ByActor,
     Path(number): Path<String>,
 ) -> Result<Response, ApiError> {
     let seq = seq(&number)?;
-    match shared.queue.drop_quarantined(vec![seq]).await? {
+    match shared.queue.drop_quarantined(vec![seq], by).await? {
         0 => Err(not_held()),
         _ => {
             tracing::info!(seq, "a body in quarantine was given up");
@@ -94,7 +101,12 @@ struct RebuildRequest {
 /// `"rows":[]` with `"derived":[name,…]` rebuilds these derived tables in small steps. 200
 /// `{"replaced":0,"remaking":[name,…],"failed":[name,…]}`: the tables that are not whole yet, and those
 /// that failed.
-pub(super) async fn rebuild(shared: State, headers: HeaderMap, body: Body) -> Result<Response, ApiError> {
+pub(super) async fn rebuild(
+    shared: State,
+    ByActor(by): ByActor,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
     let mut share = shared.bodies.share(true);
     let body = body::read(&headers, body, shared.body_limits(REBUILD_BYTES), &mut share).await?;
     let malformed = || ApiError::bad_request("The body must be {\"rows\":[[table,[key,…]],…]}");
@@ -102,7 +114,7 @@ pub(super) async fn rebuild(shared: State, headers: HeaderMap, body: Body) -> Re
     let rows = asked.rows.iter().map(|(table, key)| RowKey::from_parts(table, key));
     let keys: Vec<_> = rows.collect::<Option<_>>().ok_or_else(malformed)?;
     if let Some(names) = asked.derived.filter(|_| keys.is_empty()) {
-        return rebuild_derived(&shared, &names).await;
+        return rebuild_derived(&shared, &by, &names).await;
     }
     let database = shared.files.database.clone();
     if !rebuild::rebuild_folder(&database).exists() {
@@ -121,16 +133,22 @@ pub(super) async fn rebuild(shared: State, headers: HeaderMap, body: Body) -> Re
     }
     let rows = keys.len();
     let differing = Box::new(move || rebuild::find_differing_rows(&database, &keys));
-    let replaced = shared.queue.submit_repair(differing).await?;
+    let replaced = shared.queue.submit_repair(differing, Some(by)).await?;
     tracing::warn!(rows, replaced, "rows of the directory were put right from the journal");
     Ok(json(StatusCode::OK, member("replaced", replaced)))
 }
 
 /// Starts the rebuild of derived tables; answers with those that are not whole yet.
-async fn rebuild_derived(shared: &HttpState, names: &[String]) -> Result<Response, ApiError> {
-    if !names.iter().all(|name| shared.damaged_tables.raise(name)) {
+async fn rebuild_derived(shared: &HttpState, by: &Actor, names: &[String]) -> Result<Response, ApiError> {
+    if !names.iter().all(|name| DERIVED.iter().any(|derived| derived.name == name)) {
         return Err(ApiError::bad_request("There is no such derived table"));
     }
+    if !names.is_empty() {
+        let entry = AuditEntry::of(now_ms(), by, AuditAction::Rebuild);
+        let (detail, count) = (Some(names.join(", ")), Some(names.len() as u64));
+        shared.audit.add(AuditEntry { detail, count, ..entry }).await?;
+    }
+    names.iter().for_each(|name| _ = shared.damaged_tables.raise(name));
     shared.queue.tick();
     // Requested tables are read first: each moves from there to the other sets.
     let asked: Vec<&str> = shared.damaged_tables.raised().collect();

@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use super::accept::{ExportFormat, OF_PAGES};
 use super::addresses::OriginalAddress;
 use super::answers::json;
+use super::audit::{actor_of, actor_of_key};
 use super::auth::Caller;
 use super::error::{ApiError, IN_THE_QUERY, brand_place, no_user, refusal};
 use super::middleware::BrowserAccess;
@@ -28,6 +29,7 @@ use crate::ingest::job::{CommandJob, CommandResult, IdempotencyKey};
 use crate::operators::Operator;
 use crate::smooch::json::{Json, is_blank};
 use crate::smooch::rest::InvalidInput;
+use crate::store::Actor;
 
 /// The longest `Idempotency-Key`, in bytes.
 const LONGEST_KEY: usize = 255;
@@ -35,6 +37,8 @@ const LONGEST_KEY: usize = 255;
 pub(super) struct ApiRequest {
     pub(super) shared: Arc<HttpState>,
     pub(super) caller: Caller,
+    /// The operator or the key that makes the call, as the audit log has it; `None` for devices and app users.
+    pub(super) by: Option<Arc<Actor>>,
     pub(super) path: PathNames,
     pub(super) query: Vec<(String, String)>,
     /// Arrival, in ms since 1970.
@@ -58,10 +62,12 @@ impl FromRequest<Arc<HttpState>> for ApiRequest {
         let written = parts.extensions.get::<OriginalAddress>().map_or(&uri, |written| &written.0).clone();
         let (path, received) = (PathNames::of(uri.path()), now_ms());
         let app = path.app.as_deref();
-        let caller = match parts.extensions.get::<Arc<Operator>>() {
+        let operator = parts.extensions.get::<Arc<Operator>>();
+        let caller = match operator {
             Some(operator) => shared.apps.of_operator(operator, app)?,
             None => shared.apps.authorise(&parts.headers, app, received / 1000)?,
         };
+        let by = operator.map_or_else(|| actor_of_caller(&caller), |operator| Some(actor_of(operator)));
         if uri.path().starts_with("/v2/") {
             // App tokens and JWTs of an app user belong to v1.
             caller.must_be_app()?;
@@ -86,6 +92,7 @@ impl FromRequest<Arc<HttpState>> for ApiRequest {
         Ok(Self {
             shared: shared.clone(),
             caller,
+            by: by.map(Arc::new),
             path,
             query,
             received,
@@ -179,6 +186,7 @@ impl ApiRequest {
             command,
             received: self.received,
             idempotency_key: self.idempotency_key()?,
+            by: self.by.clone(),
         };
         let call = Some(Box::new(self.made()));
         let done = match self.shared.queue.submit_command(asked, call).await? {
@@ -302,6 +310,12 @@ impl UserRepresentation {
     pub(super) fn new(view: &ShownUser<'_>, text: String) -> Self {
         Self { tag: view.tag(), text }
     }
+}
+
+/// A key of the app or the account, as the audit log has it; `None` for other callers.
+fn actor_of_caller(caller: &Caller) -> Option<Actor> {
+    let key = caller.key.as_deref().filter(|_| caller.authority == Authority::App)?;
+    Some(actor_of_key(key, caller.scope))
 }
 
 fn id_in_path(id: &Option<String>) -> Result<&str, ApiError> {

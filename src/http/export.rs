@@ -16,6 +16,7 @@ use tokio::time::sleep;
 use super::accept::{ExportFormat, OF_PAGES};
 use super::answers::json;
 use super::api_request::ApiRequest;
+use super::audit::AuditedExport;
 use super::error::ApiError;
 use super::list_request::{CountMode, ListRequest, MOST_IN_V1, PageStart};
 use super::{parameters, reads};
@@ -58,7 +59,7 @@ impl ExportFormat {
 pub(super) async fn open(request: ApiRequest, form: ExportFormat) -> Result<Response, ApiError> {
     request.caller.must_see_people(|| "An export".to_owned())?;
     let attachment = form.attachment(&request.caller.app);
-    let mut reading = ExportStream::begin(request, form)?;
+    let mut reading = ExportStream::begin(request, form).await?;
     // A refusal still has a status here.
     let first = reading.page().await?;
     let mut begin = if form == ExportFormat::Csv { csv::header_row() } else { Vec::new() };
@@ -86,10 +87,11 @@ struct ExportStream {
     draining: watch::Receiver<bool>,
     asked: ListRequest,
     ended: bool,
+    audited: Option<AuditedExport>,
 }
 
 impl ExportStream {
-    fn begin(request: ApiRequest, form: ExportFormat) -> Result<Self, ApiError> {
+    async fn begin(request: ApiRequest, form: ExportFormat) -> Result<Self, ApiError> {
         let asked = ListRequest {
             query: query(&request.query)?,
             limit: PAGE,
@@ -97,19 +99,27 @@ impl ExportStream {
             count: CountMode::Off,
         };
         let draining = request.shared.draining.subscribe();
-        Ok(Self { request, form, draining, asked, ended: false })
+        let (audit, app) = (&request.shared.audit, Some(&request.caller.app));
+        let audited = match &request.by {
+            Some(by) => Some(AuditedExport::begin(audit, by, app, "app users").await?),
+            None => None,
+        };
+        Ok(Self { request, form, draining, asked, ended: false, audited })
     }
 
     /// The next app users as bytes of the stream; empty if no row of the page matched.
     async fn page(&mut self) -> Result<Vec<u8>, ApiError> {
         let form = self.form;
-        let page = self.asked.page(&self.request, &reads::EXPORT, move |users| form.text(users)).await?;
+        let shown = move |users: &[ShownUser<'_>]| (users.len(), form.text(users));
+        let page = self.asked.page(&self.request, &reads::EXPORT, shown).await?;
         self.request.shared.metrics.export_pages.inc();
+        let (count, users) = page.users;
+        self.audited.iter_mut().for_each(|audited| audited.count(count));
         match page.next {
             Some(place) => self.asked.from = PageStart::After(place),
             None => self.ended = true,
         }
-        Ok(page.users)
+        Ok(users)
     }
 
     async fn next(&mut self) -> Option<io::Result<Bytes>> {
@@ -129,8 +139,11 @@ impl ExportStream {
             }
         }
         if self.ended {
+            // The client has taken all that was before.
+            self.audited.iter_mut().for_each(AuditedExport::finish);
             return None;
         }
+        self.audited = None;
         self.ended = true;
         Some(Err(io::Error::other("the list cannot be read on")))
     }

@@ -1,5 +1,7 @@
 //! Imports records and app users for an operator.
 
+use std::sync::Arc;
+
 use axum::body::{Body, Bytes};
 use axum::extract::OriginalUri;
 use axum::http::{HeaderMap, StatusCode};
@@ -8,6 +10,7 @@ use futures_util::stream::{StreamExt, iter};
 use serde_json::json;
 
 use super::answers::answer;
+use super::audit::ByActor;
 use super::error::ApiError;
 use super::state::{HttpState, State};
 use super::{body, parameters};
@@ -17,6 +20,7 @@ use crate::ingest::job::{ImportJob, ImportResult};
 use crate::ingest::queue::SubmitError;
 use crate::smooch;
 use crate::smooch::json::is_blank;
+use crate::store::Actor;
 
 /// The most bytes of one piece, and so of one line.
 pub const PIECE: usize = 16 << 20;
@@ -31,6 +35,7 @@ const WINDOW: usize = 256;
 /// lines are not stored twice.
 pub(super) async fn receive(
     shared: State,
+    ByActor(by): ByActor,
     OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
     body: Body,
@@ -52,9 +57,9 @@ pub(super) async fn receive(
     let lines = body.split(|byte| *byte == b'\n').zip(1_u64..);
     let lines = lines.filter(|(line, _)| !is_blank(line));
     let lines: Vec<(Bytes, u64)> = lines.map(|(line, number)| (body.slice_ref(line), number)).collect();
-    let (shared, path) = (&shared, &uri.to_string());
+    let (shared, path, by) = (&shared, &uri.to_string(), &by);
     let learn = |(line, number): (Bytes, u64)| async move {
-        let learned = import_line(shared, path, (app, default), &line).await;
+        let learned = import_line(shared, (by, path), (app, default), &line).await;
         (number, learned)
     };
     let mut learned = iter(lines).map(learn).buffered(WINDOW);
@@ -80,7 +85,7 @@ pub(super) async fn receive(
 /// Imports one line; returns the reason if it is rejected for good.
 async fn import_line(
     shared: &HttpState,
-    path: &str,
+    (by, path): (&Arc<Actor>, &str),
     (asked, default): (Option<&str>, Option<&str>),
     line: &[u8],
 ) -> Result<Result<ImportResult, String>, ApiError> {
@@ -115,12 +120,12 @@ async fn import_line(
         path: Some(path.to_owned()),
         key: None,
         scope: "admin".to_owned(),
-        operator: None,
+        operator: by.who.clone(),
         user_id: None,
         body: Some(String::from_utf8_lossy(line).into_owned()),
         erased: false,
     };
-    let import = ImportJob { app, event: told.event, received, call, bytes: 2 * line.len() };
+    let import = ImportJob { app, event: told.event, received, call, by: by.clone(), bytes: 2 * line.len() };
     match shared.queue.submit_import(import).await {
         Ok(imported) => Ok(Ok(imported)),
         Err(SubmitError::Internal) => Ok(Err("cannot be stored; the log of the service says why".to_owned())),

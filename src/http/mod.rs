@@ -8,6 +8,7 @@ mod answers;
 mod api_request;
 mod app_users;
 mod attachment;
+mod audit;
 mod auth;
 mod body;
 mod console;
@@ -49,6 +50,7 @@ mod users;
 mod web_file;
 mod webhooks;
 
+pub use audit::ShownAudit;
 pub use export::parse_filter;
 pub use import::PIECE;
 pub use router::{admin_router, public_router, starting_admin_router, starting_router};

@@ -59,6 +59,10 @@ reads! {
     THEN: Long, "an app user in the past (`asOf`), with the event of each value (`include=provenance`), with its merges (`include=group`)",
         ["GET /appusers/{id}"],
         "`limits.history_events`";
+    AUDIT: Console, "a page of the audit log",
+        ["GET /audit"],
+        "200 entries, for a table 1,000; 20,000 entries looked at";
+    AUDITED_USER: Console, "the `_id`s of an app user", ["GET /audit"], "one app user with all its merged users";
     CENSUS: Long, "the counts of the metrics and of the apps",
         ["GET /metrics", "GET /apps"],
         "a twentieth of one processor; the last count if a new one takes longer than 250 ms";

@@ -14,8 +14,8 @@ use super::error::ApiError;
 use super::host::{self, Hosts};
 use super::state::HttpState;
 use super::{
-    addresses, admin, admin_actions, app_users, console, devices, door, feed, history, import, journal,
-    middleware, openapi, parameters, quarantine, session, stray_webhooks, users, webhooks,
+    addresses, admin, admin_actions, app_users, audit, console, devices, door, feed, history, import,
+    journal, middleware, openapi, parameters, quarantine, session, stray_webhooks, users, webhooks,
 };
 use crate::config::Settings;
 use crate::metrics::Metrics;
@@ -117,6 +117,7 @@ pub fn admin_router(shared: Arc<HttpState>) -> Router {
         .route("/session", get(session::show).delete(session::end))
         .route("/session/code", post(session::make_code))
         .merge(console::calls())
+        .route("/audit", get(audit::list))
         .route_layer(from_fn(parameters::refuse_unknown_parameters))
         .merge(users)
         .route_layer(operators);

@@ -24,6 +24,7 @@ use crate::config::{AppSettings, Settings, StoreUrl};
 use crate::directory::DirectoryReader;
 use crate::domain::AppId;
 use crate::ingest::app_activity::AppActivity;
+use crate::ingest::audit_log::AuditLog;
 use crate::ingest::commit_notifier::CommitNotifier;
 use crate::ingest::queue::{Queue, SubmitError};
 use crate::metrics::Metrics;
@@ -46,6 +47,8 @@ pub struct HttpState {
     pub(super) apps: Apps,
     pub(super) secrets: Secrets,
     pub(super) queue: Queue,
+    /// Adds to the audit log what changes nothing in the directory.
+    pub audit: AuditLog,
     pub(super) readers: Readers<DirectoryReader>,
     pub(super) commits: CommitNotifier,
     pub(super) feed_throttle: Arc<Throttle>,
@@ -100,6 +103,7 @@ impl HttpState {
             settings: settings.clone(),
             apps: Apps::new(&settings.apps, &settings.account_keys),
             secrets: Secrets::new(&settings.apps),
+            audit: AuditLog::new(queue.clone()),
             queue,
             readers,
             commits,
@@ -172,6 +176,7 @@ impl HttpState {
             apps: Apps::new(&settings.apps, &settings.account_keys),
             secrets: Secrets::new(&settings.apps),
             queue: self.queue.clone(),
+            audit: self.audit.clone(),
             readers: self.readers.clone(),
             commits: self.commits.clone(),
             feed_throttle: self.feed_throttle.clone(),

@@ -1,5 +1,6 @@
 //! Builds a batch: applies each job to the loaded directory and collects what is to be written.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -15,7 +16,7 @@ use crate::domain::{
     AppId, CallMade, Digest, Event, Fact, Recent, RecordKey, SmoochId, WorkingSet, entry_body,
 };
 use crate::smooch::split_body::SplitBody;
-use crate::store::{Entry, Error, Outcome, Quarantined, Seq, Source};
+use crate::store::{Actor, Entry, Error, Outcome, Quarantined, Seq, Source};
 
 /// Maximum length of the detail stored with a quarantined body, in bytes.
 const MOST_DETAIL: usize = 2048;
@@ -91,9 +92,10 @@ impl<'w> BatchBuilder<'w> {
         txn: &DirectoryTransaction<'_>,
         job: &RetryJob,
     ) -> Result<Option<WebhookResult>, BatchError> {
-        if self.batch.verdicts.released.contains(&job.seq) || !txn.is_quarantined(job.seq)? {
+        if self.batch.verdicts.released.contains(&job.seq) || txn.quarantined_app(job.seq)?.is_none() {
             return Ok(None);
         }
+        let first = self.batch.entries.len();
         let since = job.held_since - i64::from(Recent::WINDOW) * 1000;
         let apart = self.split_erased(txn, &job.webhook);
         let mut result = self.apply_events(txn, &job.webhook, apart.as_ref(), Some(since))?;
@@ -105,6 +107,8 @@ impl<'w> BatchBuilder<'w> {
             }
             _ => self.batch.verdicts.released.push(job.seq),
         }
+        let is_used = result.quarantined == 0;
+        self.audit_redrive(&job.by, &job.webhook.app, job.seq, (first, is_used));
         Ok(Some(result))
     }
 
@@ -113,12 +117,19 @@ impl<'w> BatchBuilder<'w> {
         &mut self,
         txn: &DirectoryTransaction<'_>,
         seqs: &[Seq],
+        by: &Actor,
     ) -> Result<usize, BatchError> {
         let before = self.batch.verdicts.released.len();
-        for seq in seqs {
-            if !self.batch.verdicts.released.contains(seq) && txn.is_quarantined(*seq)? {
-                self.batch.verdicts.released.push(*seq);
+        let mut dropped: BTreeMap<AppId, Vec<Seq>> = BTreeMap::new();
+        for seq in seqs.iter().filter(|seq| !self.batch.verdicts.released.contains(seq)) {
+            if let Some(app) = txn.quarantined_app(*seq)? {
+                dropped.entry(app).or_default().push(*seq);
             }
+        }
+        for (app, mut bodies) in dropped {
+            bodies.dedup();
+            self.batch.verdicts.released.extend(&bodies);
+            self.audit_drop(by, app, bodies);
         }
         Ok(self.batch.verdicts.released.len() - before)
     }

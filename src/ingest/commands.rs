@@ -111,7 +111,11 @@ impl BatchBuilder<'_> {
             return Ok(Err(Refusal::NamesErased));
         }
         if !facts.is_empty() {
+            let first = self.batch.entries.len();
             self.append_decision(job, facts, call)?;
+            if let Some(by) = &job.by {
+                self.audit_command(by, &job.app, &job.command.action, first);
+            }
         }
         let view = |id: &SmoochId| self.batch.directory.view(&job.app, id);
         Ok(Ok(CommandOutcome { user: view(&user), other: other.as_ref().and_then(view), created }))

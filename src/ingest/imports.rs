@@ -33,7 +33,9 @@ impl BatchBuilder<'_> {
         self.apply(app, &event)?;
         // An imported merge or removal may erase as well.
         let event = self.without_the_erased(app, &event);
+        let first = self.batch.entries.len();
         self.append_call(app, job.received, &event, Some(&redact_call(txn, app, &job.call)))?;
+        self.audit_import(&job.by, app, first);
         Ok(ImportResult::Learned)
     }
 

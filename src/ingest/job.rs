@@ -1,7 +1,7 @@
 //! Jobs for the worker, their results, and the errors of a batch of them.
 
 use std::fmt;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 
@@ -9,7 +9,7 @@ use crate::domain::command::{Command, CommandOutcome, Refusal};
 use crate::domain::{AppId, CallMade, Event, TooLarge};
 use crate::store::rows::RebuiltRow;
 use crate::store::tables::SessionChange;
-use crate::store::{self, Error, Seq};
+use crate::store::{self, Actor, AuditEntry, Error, Seq};
 
 /// A webhook, verified and parsed.
 #[derive(Debug)]
@@ -64,6 +64,8 @@ pub struct CommandJob {
     pub received: i64,
     /// Recognises a repeated call.
     pub idempotency_key: Option<IdempotencyKey>,
+    /// The operator or key that made the call, for the audit log; `None` for a device or an app user.
+    pub by: Option<Arc<Actor>>,
 }
 
 /// Recognises a repeated call.
@@ -95,6 +97,8 @@ pub struct RetryJob {
     pub held_since: i64,
     /// The part that is usable now, as if received now.
     pub webhook: WebhookJob,
+    /// Who asked for it.
+    pub by: Arc<Actor>,
 }
 
 /// An app user to import, validated and parsed.
@@ -108,6 +112,8 @@ pub struct ImportJob {
     pub received: i64,
     /// The call that sent it.
     pub call: CallMade,
+    /// Who sent it.
+    pub by: Arc<Actor>,
     /// Its approximate size.
     pub bytes: usize,
 }
@@ -149,12 +155,14 @@ pub enum Task {
     Tick,
     /// Apply a quarantined body.
     Retry(RetryJob),
-    /// Delete bodies from the quarantine.
-    Drop(Vec<Seq>),
+    /// Delete bodies from the quarantine, for an operator.
+    Drop(Vec<Seq>, Arc<Actor>),
     /// Import an app user.
     Import(ImportJob),
-    /// Replace the rows that differ from the journal.
-    Repair(RepairJob),
+    /// Replace the rows that differ from the journal, for an operator or by itself.
+    Repair(RepairJob, Option<Arc<Actor>>),
+    /// Add entries to the audit log.
+    Audit(Vec<AuditEntry>),
     /// Store the version of the rules by which the directory was built.
     SetRules(i64),
     /// Store changes of the sessions of the console.
@@ -168,7 +176,7 @@ pub enum Reply {
     Stored(WebhookResult),
     /// Of [`Task::Command`].
     Answered(CommandResult),
-    /// Of [`Task::Tick`], [`Task::SetRules`] and [`Task::Sessions`].
+    /// Of [`Task::Tick`], [`Task::SetRules`], [`Task::Sessions`] and [`Task::Audit`].
     Ticked,
     /// Of [`Task::Retry`]; `None` if the body is no longer in quarantine.
     Retried(Option<WebhookResult>),

@@ -14,7 +14,12 @@ pub(super) fn plan_load(batch: &[&Task]) -> Keys {
             Task::Command(job, _) => add_command(job, &mut keys),
             Task::Retry(job) => add_webhook(&job.webhook, &mut keys),
             Task::Import(job) => add_import(job, &mut keys),
-            Task::Drop(_) | Task::Repair(_) | Task::SetRules(_) | Task::Sessions(_) | Task::Tick => {}
+            Task::Drop(..)
+            | Task::Repair(..)
+            | Task::SetRules(_)
+            | Task::Sessions(_)
+            | Task::Audit(_)
+            | Task::Tick => {}
         }
     }
     keys

@@ -1,6 +1,8 @@
 //! The way of a job to disk: a bounded queue and one worker that commits in batches.
 
 pub mod app_activity;
+mod audit;
+pub mod audit_log;
 mod batch;
 mod commands;
 pub mod commit_notifier;

@@ -14,8 +14,8 @@ use super::job::{
 };
 use crate::domain::CallMade;
 use crate::request_context::RequestContext;
-use crate::store::Seq;
 use crate::store::tables::SessionChange;
+use crate::store::{Actor, AuditEntry, Seq};
 
 /// Why a job was not acknowledged. It may be stored all the same; the sender should retry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -139,8 +139,8 @@ impl Queue {
     }
 
     /// Resolves once these bodies are deleted from the quarantine, with the number that existed.
-    pub async fn drop_quarantined(&self, seqs: Vec<Seq>) -> Result<usize, SubmitError> {
-        expect!(self.submit(Task::Drop(seqs), COMMAND_BYTES), Reply::Dropped)
+    pub async fn drop_quarantined(&self, seqs: Vec<Seq>, by: Arc<Actor>) -> Result<usize, SubmitError> {
+        expect!(self.submit(Task::Drop(seqs, by), COMMAND_BYTES), Reply::Dropped)
     }
 
     /// Resolves once an app user is imported.
@@ -149,10 +149,20 @@ impl Queue {
         expect!(self.submit(Task::Import(job), bytes), Reply::Imported)
     }
 
-    /// Resolves once the rows that `find` returns are replaced, with their number.
-    pub async fn submit_repair(&self, find: Box<FindRepairs>) -> Result<usize, SubmitError> {
-        let task = Task::Repair(RepairJob(Mutex::new(find)));
+    /// Resolves once the rows that `find` returns are replaced, with their number; `by` is who asked for it, if somebody
+    /// did.
+    pub async fn submit_repair(
+        &self,
+        find: Box<FindRepairs>,
+        by: Option<Arc<Actor>>,
+    ) -> Result<usize, SubmitError> {
+        let task = Task::Repair(RepairJob(Mutex::new(find)), by);
         expect!(self.submit(task, COMMAND_BYTES), Reply::Repaired)
+    }
+
+    /// Resolves once entries of the audit log are on disk.
+    pub async fn submit_audit(&self, entries: Vec<AuditEntry>) -> Result<(), SubmitError> {
+        self.submit(Task::Audit(entries), COMMAND_BYTES).await.map(drop)
     }
 
     /// Resolves once the version of the rules is stored by which the whole directory was built.

@@ -21,7 +21,7 @@ use crate::directory::batch::Saved;
 use crate::domain::command::Refusal;
 use crate::metrics::Metrics;
 use crate::request_context::RequestContext;
-use crate::store::{Error, Retention};
+use crate::store::{Actor, Error, Retention};
 
 /// A batch of this many bytes takes no further job.
 const BATCH_BYTES: usize = 8 << 20;
@@ -151,7 +151,7 @@ impl<'d> Worker<'d> {
         request.cover_here(|| {
             let tasks: Vec<&Task> = batch.iter().map(|job| &job.task).collect();
             let several = tasks.len() > 1;
-            if several && tasks.iter().any(|task| matches!(task, Task::Repair(_) | Task::SetRules(_))) {
+            if several && tasks.iter().any(|task| matches!(task, Task::Repair(..) | Task::SetRules(_))) {
                 return self.split(batch);
             }
             let committed = match self.commit_or_remake(&tasks) {
@@ -175,9 +175,9 @@ impl<'d> Worker<'d> {
                 self.commit_or_remake(&[&Task::Webhook(job)])
             }
             (Task::Retry(job), error) => {
-                let (seq, held_since) = (job.seq, job.held_since);
+                let (seq, held_since, by) = (job.seq, job.held_since, job.by.clone());
                 let webhook = as_unusable(&job.webhook, error.about_the_job()?);
-                self.commit_or_remake(&[&Task::Retry(RetryJob { seq, held_since, webhook })])
+                self.commit_or_remake(&[&Task::Retry(RetryJob { seq, held_since, webhook, by })])
             }
             (Task::Import(_), BatchError::Group(_)) => Ok(vec![Ok(Reply::Imported(ImportResult::TooLarge))]),
             (_, BatchError::Group(_)) => {
@@ -237,8 +237,8 @@ impl<'d> Worker<'d> {
 
     /// One transaction: loads what the tasks need, applies them, and commits.
     fn commit(&mut self, tasks: &[&Task]) -> Result<Vec<JobResult>, BatchError> {
-        if let [Task::Repair(job)] = tasks {
-            return Ok(vec![Ok(Reply::Repaired(self.repair(job)?))]);
+        if let [Task::Repair(job, by)] = tasks {
+            return Ok(vec![Ok(Reply::Repaired(self.repair(job, by.as_deref())?))]);
         }
         if let [Task::SetRules(rules)] = tasks {
             self.directory.set_rules(*rules)?;
@@ -255,14 +255,18 @@ impl<'d> Worker<'d> {
                     Reply::Answered(builder.add_command(&mut txn, job, call.as_deref())?)
                 }
                 Task::Retry(job) => Reply::Retried(builder.add_retry(&txn, job)?),
-                Task::Drop(seqs) => Reply::Dropped(builder.add_drop(&txn, seqs)?),
+                Task::Drop(seqs, by) => Reply::Dropped(builder.add_drop(&txn, seqs, by)?),
                 Task::Import(job) => Reply::Imported(builder.add_import(&txn, job)?),
                 Task::Sessions(changes) => {
                     builder.batch.sessions.extend(changes.iter().cloned());
                     Reply::Ticked
                 }
+                Task::Audit(entries) => {
+                    builder.batch.audit.extend_from_slice(entries);
+                    Reply::Ticked
+                }
                 // These never share a batch.
-                Task::Repair(_) => Reply::Repaired(0),
+                Task::Repair(..) => Reply::Repaired(0),
                 Task::SetRules(_) | Task::Tick => Reply::Ticked,
             }));
         }
@@ -284,7 +288,7 @@ impl<'d> Worker<'d> {
 
     /// Replaces the rows that differ from the journal, and returns their number. The job finds them while nothing else
     /// writes, so the journal and the directory are compared as of one moment.
-    fn repair(&mut self, job: &RepairJob) -> Result<usize, BatchError> {
+    fn repair(&mut self, job: &RepairJob, by: Option<&Actor>) -> Result<usize, BatchError> {
         let mut find = job.0.lock().unwrap_or_else(PoisonError::into_inner);
         let rows = find().map_err(|error| {
             // An error of the replayed directory is none of this store.
@@ -293,7 +297,7 @@ impl<'d> Worker<'d> {
         if rows.is_empty() {
             return Ok(0);
         }
-        self.directory.replace_rows(&rows, now_ms())?;
+        self.directory.replace_rows(&rows, by, now_ms())?;
         self.options.commits.notify();
         Ok(rows.len())
     }

@@ -231,7 +231,8 @@ impl RebuildTask {
         let keys: Vec<_> = rows.iter().map(|row| row.key.clone()).collect();
         loop {
             let (database, keys) = (self.database.clone(), keys.clone());
-            let replacing = self.queue.submit_repair(Box::new(move || find_differing_rows(&database, &keys)));
+            let replacing =
+                self.queue.submit_repair(Box::new(move || find_differing_rows(&database, &keys)), None);
             match self.runtime.block_on(replacing) {
                 Err(SubmitError::QueueFull | SubmitError::Timeout) => {
                     if self.stopped.recv_timeout(QUEUE_RETRY) != Err(RecvTimeoutError::Timeout) {

@@ -16,6 +16,7 @@ use crate::metrics::Metrics;
 use crate::operators::Key;
 use crate::rebuild::background::BackgroundRebuild;
 use crate::schedule::Schedule;
+use crate::store::{AuditAction, How};
 use crate::supervisor;
 
 /// The two listeners; they answer 503 until the database is open.
@@ -111,6 +112,11 @@ impl Runtime {
         self.shared.draining.send_replace(true);
     }
 
+    /// Adds to the audit log what has not been written yet.
+    pub(super) async fn end_audit(&self) {
+        self.shared.audit.count_left_out().await;
+    }
+
     /// Reads the settings again and puts them in force together; a request keeps those of its start. Invalid
     /// settings, or those of a truncated file, are refused and nothing changes.
     pub(super) fn reload(&mut self, read_again: impl Fn() -> Result<Settings, SettingsProblems>) {
@@ -122,7 +128,9 @@ impl Runtime {
         });
         let read = read.map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>());
         let key = self.shared.read_key().map_err(|error| vec![error.to_string()]);
-        match read.and_then(|settings| Ok((settings, key?))) {
+        let read = read.and_then(|settings| Ok((settings, key?)));
+        let is_applied = read.is_ok();
+        match read {
             Ok((settings, key)) => {
                 self.take(&settings, key);
                 self.metrics.reload("applied");
@@ -138,6 +146,7 @@ impl Runtime {
                 supervisor::reload_refused();
             }
         }
+        self.shared.audit.add_unasked(How::Signal, AuditAction::Reload, is_applied);
     }
 
     fn take(&mut self, settings: &Settings, key: Key) {

@@ -44,7 +44,8 @@ pub fn write_rows<'v>(views: impl IntoIterator<Item = ShownUser<'v>>) -> Vec<u8>
     write_table(views.into_iter().map(|view| write_cells(&view)))
 }
 
-fn write_table(rows: impl Iterator<Item = Vec<String>>) -> Vec<u8> {
+/// Rows of as many cells each.
+pub fn write_table(rows: impl Iterator<Item = Vec<String>>) -> Vec<u8> {
     let mut writer = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(Vec::new());
     for row in rows {
         // Cannot fail: the output is a vector, and every row has as many cells.

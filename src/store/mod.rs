@@ -3,6 +3,7 @@
 //! A store hands out one transaction at a time to the worker, which loads what a batch can touch,
 //! lets the domain work on it and saves it; and any number of readers, which never wait for it.
 
+mod audit;
 pub mod cell;
 mod entry;
 mod epoch;
@@ -16,6 +17,7 @@ pub mod tables;
 mod transaction;
 mod upkeep;
 
+pub use audit::{Actor, AuditAction, AuditEntry, AuditOutcome, How};
 pub use entry::{Entry, Hole, Lost, Outcome, Quarantined, Seq, Source};
 pub use epoch::{Epoch, FeedEpoch, NotAnEpoch};
 pub use error::{Error, Result, explain};

@@ -1,6 +1,7 @@
 //! The declarations of all tables whose rows the directory reads and writes.
 
 mod answers;
+mod audit;
 mod feed;
 mod journal;
 mod maintenance;
@@ -9,6 +10,7 @@ mod sessions;
 mod users;
 
 pub use answers::{ANSWER_SECRET, ANSWERS, AnswerSecret, AnswerText, AnswerTime, StoredAnswer};
+pub use audit::{AUDIT, AuditRequest, AuditTime, AuditedUsers};
 pub use feed::{CHANGES, ChangeFields, ChangeTime, FEEDS, Feed, NewChange, StoredChange};
 pub use journal::{
     BODIES, BodySize, DamagedEntry, EntrySource, EntryTime, EntryUsers, GAPS, Gap, JOURNAL, PackedBodies,
@@ -19,7 +21,8 @@ pub use maintenance::{
     StoredReceipt, TOMBSTONES, Tombstone, UPKEEP, decode_record,
 };
 pub use quarantine::{
-    QUARANTINE, QuarantineReason, QuarantinedBody, QuarantinedShare, QuarantinedSize, QuarantinedSummary,
+    QUARANTINE, QuarantineReason, QuarantinedApp, QuarantinedBody, QuarantinedShare, QuarantinedSize,
+    QuarantinedSummary,
 };
 pub use sessions::{SESSIONS, SessionChange, StoredSession};
 pub use users::{
@@ -30,9 +33,10 @@ pub use users::{
 use super::table::Table;
 
 /// Every table.
-pub const ALL: [&Table; 18] = [
+pub const ALL: [&Table; 19] = [
     &ANSWER_SECRET,
     &ANSWERS,
+    &AUDIT,
     &APP_USERS,
     &IDENTIFIERS,
     &MOVES,

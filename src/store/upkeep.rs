@@ -49,6 +49,8 @@ pub struct Retention {
     pub feed_changes: Option<u64>,
     /// Age of quarantined bodies.
     pub quarantine_age: Option<i64>,
+    /// Age of entries of the audit log.
+    pub audit_age: Option<i64>,
 }
 
 /// How far the journal is compacted.

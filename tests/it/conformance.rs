@@ -136,6 +136,7 @@ checks! {
     opened a_journal_with_deleted_entries_has_no_holes,
     opened an_erasure_leaves_nothing_of_the_person,
     opened two_erasures_are_worked_on_together,
+    opened the_audit_log_is_written_with_its_change_and_read_in_pages,
     opened a_repair_is_in_the_feed,
     opened records_are_exported_and_loaded_elsewhere,
     opened operators_see_the_journal_and_the_quarantine,
@@ -154,6 +155,7 @@ checks! {
     bench answers_and_quarantined_bodies_are_written_and_read,
     bench erasures_are_written_and_read,
     bench sessions_are_written_and_read,
+    bench the_audit_log_is_written_and_read,
 }
 
 const APP: &str = "app-1";

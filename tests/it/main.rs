@@ -4,6 +4,7 @@
 
 mod answers;
 mod arrival_orders;
+mod audit;
 mod backup;
 mod bounds;
 mod clients;

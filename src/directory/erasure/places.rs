@@ -1,4 +1,5 @@
-//! Redacts the feed, the stored answers and the quarantine; and finds what the quarantine holds of an app user.
+//! Redacts the feed, the stored answers, the quarantine and the audit log; and finds what the quarantine holds of an
+//! app user.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +11,8 @@ use crate::domain::command::{CommandOutcome, Refusal};
 use crate::domain::{AppId, SmoochId};
 use crate::format::erasure_work::Needles;
 use crate::store::tables::{
-    AnswerText, ChangeFields, IdentifierKind, QUARANTINE, QuarantinedBody, StoredChange,
+    AnswerText, AuditRequest, AuditedUsers, ChangeFields, IdentifierKind, QUARANTINE, QuarantinedBody,
+    StoredChange,
 };
 use crate::store::{Error, Quarantined, ReadRow as _, Result, Seq, Write};
 
@@ -19,6 +21,7 @@ const CHANGES: usize = 256;
 const ANSWERS: usize = 64;
 const QUARANTINED: usize = 2;
 const MENTIONED: usize = 16;
+const AUDITED: usize = 256;
 
 impl ErasurePass<'_> {
     /// Changes stay, since their numbers have no gap; the names of their fields go. Returns where to continue.
@@ -82,6 +85,20 @@ impl ErasurePass<'_> {
             self.counts.quarantine += 1;
         }
         Ok(found.last().map(|(seq, _)| *seq))
+    }
+
+    /// Entries stay; of what they say of the erased only the `_id` does: a caller may put anything into the id of a
+    /// request. Returns where to continue.
+    pub(super) fn redact_audit(&mut self, after: u64) -> Result<Option<u64>> {
+        let entries = AuditedUsers::select().after(&after).limit(AUDITED).read(self.rows)?;
+        for AuditedUsers { seq, app, ids, request } in &entries {
+            let is_theirs = app.as_ref().is_none_or(|app| app == self.app)
+                && ids.iter().any(|id| self.work.ids.contains(id));
+            if is_theirs && request.is_some() {
+                self.writes.push(Write::update(&AuditRequest { seq: *seq, request: None }));
+            }
+        }
+        Ok(entries.last().map(|entry| entry.seq))
     }
 }
 

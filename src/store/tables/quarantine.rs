@@ -50,6 +50,15 @@ pub struct QuarantinedSummary {
 
 row! { read QuarantinedSummary => QUARANTINE { seq, app, received, reason, detail; length bytes = "body" } }
 
+/// The app of a body in quarantine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuarantinedApp {
+    /// The app whose secret it came with.
+    pub app: AppId,
+}
+
+row! { read QuarantinedApp => QUARANTINE { app } }
+
 /// A body in quarantine, by what retention asks of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QuarantinedSize {

@@ -3,9 +3,10 @@
 use super::{APP, Event, batch, bound, event, ids, key, load, named};
 use rollcall::directory::DirectoryReader;
 use rollcall::directory::DirectoryWriter;
+use rollcall::directory::audit::AuditFilter;
 use rollcall::directory::batch::{Answered, Batch, Keys, Reported, Verdicts};
 use rollcall::domain::AppId;
-use rollcall::store::{ANSWERS_KEPT, Source};
+use rollcall::store::{ANSWERS_KEPT, Actor, AuditAction, AuditEntry, How, Seq, Source};
 
 use crate::support::journal;
 
@@ -126,6 +127,47 @@ pub fn a_body_that_is_released_makes_room_in_quarantine(mut store: DirectoryWrit
     );
     assert_eq!(reader.count_contents().unwrap().quarantined, 5);
     let txn = store.begin().unwrap();
-    let held: Vec<bool> = [2, 3, 5, 6, 7, 8].map(|seq| txn.is_quarantined(seq).unwrap()).into();
+    let held: Vec<bool> = [2, 3, 5, 6, 7, 8].map(|seq| txn.quarantined_app(seq).unwrap().is_some()).into();
     assert_eq!(held, [false, false, false, false, true, true], "released, given up as the oldest, and there");
+}
+
+pub fn the_audit_log_is_written_with_its_change_and_read_in_pages(
+    mut store: DirectoryWriter,
+    reader: DirectoryReader,
+) {
+    let by = Actor::unnamed(How::Command);
+    for n in 0..5_i64 {
+        let id = if n % 2 == 0 { "ann" } else { "bob" };
+        let mut txn = store.begin().unwrap();
+        let mut batch = batch(&mut txn, APP, &[event(n + 1, vec![named(id, id)])]);
+        let entry = AuditEntry::of(n, &by, AuditAction::Update);
+        batch.audit = vec![AuditEntry { app: Some(APP.into()), ids: vec![id.into()], ..entry }];
+        txn.commit(&batch).unwrap();
+    }
+    let mut txn = store.begin().unwrap();
+    let mut uncommitted = batch(&mut txn, APP, &[]);
+    assert!(uncommitted.is_empty());
+    uncommitted.audit = vec![AuditEntry::of(9, &by, AuditAction::Reload)];
+    assert!(!uncommitted.is_empty());
+    drop(txn);
+    let page = |filter: &AuditFilter, before: Option<Seq>, limit, looks| {
+        let page = reader.read_audit(filter, before, (limit, looks)).unwrap();
+        (page.entries.iter().map(|(seq, _)| *seq).collect::<Vec<_>>(), page.looked, page.next)
+    };
+    let all = AuditFilter::default();
+    assert_eq!(page(&all, None, 3, 10), (vec![5, 4, 3], 3, Some(3)));
+    assert_eq!(page(&all, Some(3), 3, 10), (vec![2, 1], 2, None));
+    assert_eq!(page(&all, None, 5, 10), (vec![5, 4, 3, 2, 1], 5, None), "the end is known");
+    let of_bob = AuditFilter { ids: Some(["bob".into()].into()), ..all.clone() };
+    assert_eq!(page(&of_bob, None, 2, 3), (vec![4], 3, Some(3)), "no further than it may look");
+    assert_eq!(page(&of_bob, Some(3), 2, 3), (vec![2], 2, None));
+    for (filter, seqs) in [
+        (AuditFilter { who: Some("ann".to_owned()), ..all.clone() }, vec![]),
+        (AuditFilter { action: Some(AuditAction::Update), since: Some(3), ..all.clone() }, vec![5, 4]),
+        (AuditFilter { until: Some(0), ..all.clone() }, vec![1]),
+        (AuditFilter { from: 4, ..all.clone() }, vec![5, 4]),
+        (AuditFilter { apps: Some(["other".into()].into()), ..all.clone() }, vec![]),
+    ] {
+        assert_eq!(page(&filter, None, 10, 100).0, seqs, "{filter:?}");
+    }
 }

@@ -1,8 +1,8 @@
-//! The rows of answers, of the quarantine and of erasures.
+//! The rows of answers, of the quarantine, of erasures and of the audit log.
 
 use rollcall::store::rows::Rows;
 use rollcall::store::tables::*;
-use rollcall::store::{ErasureCounts, ReadRow as _, RowCells, Write};
+use rollcall::store::{Actor, AuditAction, AuditEntry, ErasureCounts, How, ReadRow as _, RowCells, Write};
 
 use super::*;
 
@@ -122,4 +122,37 @@ pub fn erasures_are_written_and_read(bench: &Bench) {
     assert_eq!(read(bench, open), [1, 2]);
     assert_eq!(read(bench, |all| StoredReceipt::find(all, &3_u64).unwrap()), Some(done));
     assert_eq!(read(bench, |all| Rules::only(all).unwrap().rules), 4);
+}
+
+pub fn the_audit_log_is_written_and_read(bench: &Bench) {
+    let mut store = bench.store();
+    let by = Actor {
+        who: Some("ann".to_owned()),
+        role: Some("operator".to_owned()),
+        how: How::Console,
+        request: Some("request".to_owned()),
+    };
+    let whole = AuditEntry {
+        app: Some(APP.into()),
+        ids: vec!["\"ann\"".into(), "bob".into()],
+        entries: vec![7, 8],
+        bodies: vec![9],
+        count: Some(2),
+        detail: Some("detail".to_owned()),
+        ..AuditEntry::of(5, &by, AuditAction::Merge)
+    };
+    let bare = AuditEntry::of(6, &Actor::unnamed(How::Signal), AuditAction::Reload);
+    commit(&mut *store, &[Write::Insert(RowCells::of([&whole, &bare, &bare]))]);
+    let all = |bench: &Bench| read(bench, |all| <(Seq, AuditEntry)>::select().read(all).unwrap());
+    assert_eq!(all(bench), [(1, whole.clone()), (2, bare.clone()), (3, bare.clone())]);
+    let writes =
+        [Write::update(&AuditRequest { seq: 1, request: None }), Write::delete(&AUDIT, &[2_u64, 3, 99])];
+    commit(&mut *store, &writes);
+    commit(&mut *store, &[Write::Insert(RowCells::of([&bare]))]);
+    let reduced = AuditEntry { request: None, ..whole };
+    assert_eq!(all(bench), [(1, reduced), (4, bare)], "a number is not given again");
+    let times = read(bench, |all| AuditTime::select().descending().read(all).unwrap());
+    assert_eq!(times.iter().map(|entry| (entry.seq, entry.time)).collect::<Vec<_>>(), [(4, 6), (1, 5)]);
+    let users = read(bench, |all| AuditedUsers::select().after(&0_u64).limit(1).read(all).unwrap());
+    assert_eq!((users[0].seq, users[0].ids.len(), &users[0].request), (1, 2, &None));
 }

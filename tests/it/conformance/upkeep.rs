@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use rollcall::directory::audit::AuditFilter;
 use rollcall::directory::batch::{Answered, Erasure};
 use rollcall::directory::compacted::read_compacted_page;
 use rollcall::directory::examination::Examination;
@@ -12,7 +13,7 @@ use rollcall::ingest::reapply::load_compacted;
 use rollcall::store::readers::{LaneReader as _, StopSignal};
 use rollcall::store::rows::{RebuiltRow, RebuiltTable, RowFilter, RowKey};
 use rollcall::store::tables::{AnswerText, BodySize, CompactedRecord, StoredChange, StoredIdentifier};
-use rollcall::store::{Error, ReadRow as _, Retention};
+use rollcall::store::{Actor, AuditAction, AuditEntry, Error, How, ReadRow as _, Retention};
 
 use super::*;
 use crate::support::{by_user_id, journal};
@@ -90,6 +91,13 @@ pub fn retention_of_each_class_deletes_the_oldest_alone(mut store: DirectoryWrit
     assert_eq!(reader.read_changes(&APP.into(), 9, 100).unwrap().oldest, 10);
     maintain(&mut store, Retention { quarantine_age: Some(8), ..none }, 10);
     assert_eq!(reader.count_contents().unwrap().quarantined, 2);
+    let by = Actor::unnamed(How::Signal);
+    for time in [1, 2, 3] {
+        store.add_audited(&AuditEntry::of(time, &by, AuditAction::Reload)).unwrap();
+    }
+    maintain(&mut store, Retention { audit_age: Some(8), ..none }, 10);
+    let left = reader.read_audit(&AuditFilter::default(), None, (9, 9)).unwrap().entries;
+    assert_eq!(left.iter().map(|(seq, _)| *seq).collect::<Vec<_>>(), [3, 2]);
     maintain(&mut store, none, 1 << 40);
     let txn = store.begin().unwrap();
     let [old, new] = ["old", "new"].map(|key| txn.find_answer(&APP.into(), key).unwrap().is_some());
@@ -244,11 +252,11 @@ pub fn a_repair_is_in_the_feed(mut store: DirectoryWriter, reader: DirectoryRead
     };
     let count = |table: RebuiltTable| table.count(&*reader.snapshot().unwrap()).unwrap();
     assert_eq!((count(RebuiltTable::Users), count(RebuiltTable::Identifiers)), (2, 1));
-    store.replace_rows(&gone, 50).unwrap();
+    store.replace_rows(&gone, None, 50).unwrap();
     assert_eq!(rows(&keys), gone);
     assert_eq!(by_user_id(&reader, &APP.into(), "a"), None);
     assert_eq!(last(&reader), Some((3, 50, "ann".into(), ChangeKind::Removed)));
-    store.replace_rows(&whole, 51).unwrap();
+    store.replace_rows(&whole, None, 51).unwrap();
     assert_eq!(rows(&keys), whole);
     assert_eq!(last(&reader), Some((4, 51, "ann".into(), ChangeKind::Created)));
     assert_eq!(by_user_id(&reader, &APP.into(), "a").map(|view| view.id), Some("ann".into()));

@@ -44,7 +44,7 @@ impl Sender {
         self.now += 1;
         let (queue, received) = (queue.clone(), self.now * 1000);
         if let Some(command) = command(step, &self.known) {
-            let asked = CommandJob { app: app(), command, received, idempotency_key: None };
+            let asked = CommandJob { app: app(), command, received, idempotency_key: None, by: None };
             return Some(Box::pin(async move { queue.submit_command(asked, None).await.map(Some) }));
         }
         match step {

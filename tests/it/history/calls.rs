@@ -73,8 +73,8 @@ fn check_newest(
         "{shown}"
     );
     let by = key.map_or_else(
-        || "key       none: made with the app token (scope appToken)\n".to_owned(),
-        |key| format!("key       {key}, scope {scope}"),
+        || "by        scope appToken\n".to_owned(),
+        |key| format!("by        key {key}, scope {scope}"),
     );
     assert!(shown.contains(&by), "{by}: {shown}");
     let ends = format!("\n\n{}\n", if body.is_empty() { "(no body)" } else { body });

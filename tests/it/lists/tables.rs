@@ -17,12 +17,13 @@ enum Fate {
 }
 use Fate::{Anew, Truth};
 
-const TABLES: [(&str, Fate); 21] = [
+const TABLES: [(&str, Fate); 22] = [
     ("journal", Truth),
     ("bodies", Truth),
     ("changes", Truth),
     ("quarantine", Truth),
     ("base", Truth),
+    ("audit", Truth),
     ("app_users", Anew("records")),
     ("identifiers", Anew("identifiers")),
     ("erasures", Anew("tombstones")),

@@ -52,7 +52,7 @@ fn play(program: &Program, example: &Value) -> (u16, Value) {
 }
 
 /// Members that hold the epoch of a database, which is random, or a random text.
-const RANDOM: [&str; 4] = ["epoch", "next", "after", "half"];
+const RANDOM: [&str; 5] = ["epoch", "next", "after", "half", "requestId"];
 
 /// The length of a sign-in code; a shorter `code` is that of an error.
 const SIGN_IN_CODE: usize = 43;

@@ -148,6 +148,13 @@ fn report_users(program: &Program) {
     }
 }
 
+/// An act with a detail.
+fn audit(members: &mut Members, program: &Program) {
+    let table = [("authorization", &*basic(KEY_ID, KEY_SECRET)), ("accept", "text/csv")];
+    assert_eq!(program.request("GET", "/v1/appusers", &table, b"").status, 200);
+    members.answered("listAudit", &program.admin("/audit?limit=1&action=export"));
+}
+
 /// Calls whose answers have the members that the examples of the document lack.
 fn play(members: &mut Members) {
     let home = Home::with(&format!(
@@ -206,6 +213,7 @@ fn play(members: &mut Members) {
     let session = program.sign_in("viewer");
     let shown = request(program.admin, "GET", "/session", &session.headers(), b"").unwrap();
     members.answered("showSession", &shown);
+    audit(members, &program);
     let init = json!({ "device": { "id": "d1", "platform": "ios" } });
     members.answered("init", &api(&program, "POST", "/v1/init", &init));
     members.answered("describe", &program.request("GET", "/openapi.json", &[], b""));

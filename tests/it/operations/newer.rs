@@ -8,7 +8,7 @@ use crate::support::Home;
 
 /// The arguments with which each command would open the database of the settings, and its exit code if that is newer;
 /// `None` for commands that open no database. A missing command fails the test.
-const COMMANDS: [(&str, &[&str], Option<i32>); 24] = [
+const COMMANDS: [(&str, &[&str], Option<i32>); 25] = [
     ("serve", &[], Some(1)),
     ("replay", &["payload.json"], None),
     ("erase", &["somebody"], Some(1)),
@@ -29,6 +29,7 @@ const COMMANDS: [(&str, &[&str], Option<i32>); 24] = [
     ("quarantine show", &["1"], Some(1)),
     ("quarantine redrive", &["1"], Some(1)),
     ("quarantine drop", &["1"], Some(1)),
+    ("audit list", &[], Some(1)),
     ("tail", &["--count", "1"], Some(1)),
     ("export", &[], Some(1)),
     ("import", &["people.ndjson"], Some(1)),

@@ -141,7 +141,7 @@ pub const DERIVED: [Derived; 14] = [
 
 /// The tables that are derived from nothing: only a backup restores them. A new table of the schema belongs here or into
 /// [`DERIVED`].
-const SOURCES: [&str; 5] = ["journal", "bodies", "changes", "quarantine", "base"];
+const SOURCES: [&str; 6] = ["journal", "bodies", "changes", "quarantine", "base", "audit"];
 
 fn source_missing(table: &str) -> Error {
     Error::Damaged(format!("{}, which is part of the source and cannot be rebuilt", describe_missing(table)))

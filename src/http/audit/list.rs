@@ -1,0 +1,244 @@
+//! GET `/audit`: the audit log, as pages or as one table.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::body::{Body, Bytes};
+use axum::extract::OriginalUri;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures_util::stream::unfold;
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+
+use super::actor::ByActor;
+use super::export::AuditedExport;
+use super::shown::{AUDIT_COLUMNS, ShownAudit};
+use crate::directory::DirectoryReader;
+use crate::directory::audit::{AuditFilter, AuditPage};
+use crate::domain::brand::Name;
+use crate::domain::{AppId, SmoochId, View, timestamp};
+use crate::http::accept::{ExportFormat, OF_PAGES};
+use crate::http::answers::{answer, json as json_answer};
+use crate::http::error::ApiError;
+use crate::http::state::{ByOperator, HttpState, State};
+use crate::http::{parameters, reads};
+use crate::operators::Operator;
+use crate::smooch::csv::write_table;
+use crate::store::{self, Seq};
+
+const DEFAULT_LIMIT: usize = 50;
+const MOST: usize = 200;
+/// The most entries that a page looks at.
+const MOST_LOOKED_AT: usize = 20_000;
+/// Entries of a piece of a table.
+const PIECE: usize = 1000;
+
+/// GET `/audit?who=&action=&app=&user=&since=&until=&limit=&after=`: the audit log, the newest entry first. 200
+/// `{"entries","hasMore","after"?,"looked"}`; a page looks at 20,000 entries at most, so it may have fewer than `limit`
+/// although there are more. `user` is an `_id` or a `userId`, and means everybody merged with them. With
+/// `Accept: text/csv` all entries that match, as one table.
+pub(in crate::http) async fn list(
+    shared: State,
+    OriginalUri(uri): OriginalUri,
+    Extension(operator): ByOperator,
+    ByActor(by): ByActor,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let query = parameters::read(&uri)?;
+    let is_table = ExportFormat::accepted(&headers) == Some(ExportFormat::Csv);
+    let unused: &[&str] = if is_table { &OF_PAGES } else { &[] };
+    parameters::check(&Method::GET, "/audit", unused, &query)?;
+    let mut asked = AuditRequest::read(&query, &shared, &operator)?;
+    asked.filter.ids = find_ids(&shared, &asked).await?;
+    if is_table {
+        if let Some((name, _)) = query.iter().find(|(name, _)| OF_PAGES.contains(&name.as_str())) {
+            return Err(ApiError::bad_request(format!("{name} is for pages, and this is all of them")));
+        }
+        let export = Some(AuditedExport::begin(&shared.audit, &by, None, "the audit log").await?);
+        let filter = asked.filter;
+        return table(AuditTable { shared: shared.0, filter, before: None, is_ended: false, export }).await;
+    }
+    let (filter, bounds) = (asked.filter, (asked.limit, MOST_LOOKED_AT));
+    let read = move |reader: &mut DirectoryReader| reader.read_audit(&filter, asked.after, bounds);
+    let page = reads::AUDIT.run(&shared.readers, read).await?;
+    let entries: Vec<_> = page.entries.iter().map(|(seq, entry)| ShownAudit::of(*seq, entry)).collect();
+    let mut answered = json!({ "entries": entries, "hasMore": page.next.is_some(), "looked": page.looked });
+    if let Some(next) = page.next {
+        answered["after"] = cursor(&query, next).into();
+    }
+    Ok(answer(StatusCode::OK, &answered))
+}
+
+struct AuditRequest {
+    filter: AuditFilter,
+    /// The app and the name of an app user.
+    user: Option<(AppId, String)>,
+    /// The app user may be named by an `_id` alone.
+    by_id_alone: bool,
+    limit: usize,
+    after: Option<Seq>,
+}
+
+impl AuditRequest {
+    /// Reads the parameters. 400 names a wrong one; 403 for an app that the operator may not see.
+    fn read(query: &[(String, String)], shared: &HttpState, operator: &Operator) -> Result<Self, ApiError> {
+        let (mut filter, mut user) = (AuditFilter::default(), None);
+        let (mut limit, mut after, mut app) = (DEFAULT_LIMIT, None, None);
+        for (name, value) in query {
+            match name.as_str() {
+                "who" => filter.who = Some(parameters::text(name, value)?),
+                "action" => {
+                    let action = value.parse();
+                    filter.action =
+                        Some(action.map_err(|error| ApiError::bad_request(format!("{name} {error}")))?);
+                }
+                "app" => app = Some(AppId::from(parameters::text(name, value)?.as_str())),
+                "user" => user = Some(parameters::text(name, value)?),
+                "since" => filter.since = Some(time(name, value)?),
+                "until" => filter.until = Some(time(name, value)?),
+                "limit" => limit = parameters::limit(name, value, MOST)?,
+                "after" => after = Some(place(query, value)?),
+                _ => {}
+            }
+        }
+        if filter.since.zip(filter.until).is_some_and(|(since, until)| until < since) {
+            return Err(ApiError::bad_request("until is before since"));
+        }
+        if let Some(app) = app.as_ref().filter(|app| !operator.sees(app)) {
+            let why = format!("You may not see the app {app}");
+            return Err(ApiError::new(StatusCode::FORBIDDEN, "forbidden", why));
+        }
+        filter.apps = match &app {
+            Some(app) => Some([app.clone()].into()),
+            None => operator.apps.clone(),
+        };
+        let user = user.map(|name| app_of_user(app, shared, operator).map(|app| (app, name))).transpose()?;
+        let by_id_alone = !operator.personal_data;
+        Ok(Self { filter, user, by_id_alone, limit, after })
+    }
+}
+
+/// The app of `user`: the one that is named, or the only one.
+fn app_of_user(app: Option<AppId>, shared: &HttpState, operator: &Operator) -> Result<AppId, ApiError> {
+    let seen = || shared.inits.keys().filter(|app| operator.sees(app));
+    match (app, seen().count()) {
+        (Some(app), _) => Ok(app),
+        (None, 1) => Ok(seen().next().expect("there is one").clone()),
+        (None, _) => Err(ApiError::bad_request("user needs app, since there are several apps")),
+    }
+}
+
+/// A time, in ms since 1970.
+fn time(name: &str, value: &str) -> Result<i64, ApiError> {
+    let micros = timestamp::parse_parameter(value);
+    micros
+        .map(|micros| micros.div_euclid(1000))
+        .ok_or_else(|| ApiError::bad_request(format!("{name} must be {}", timestamp::PARAMETER_FORMS)))
+}
+
+/// Every `_id` of the app user that is asked for; of one that the directory does not know, the name itself.
+async fn find_ids(shared: &HttpState, asked: &AuditRequest) -> Result<Option<BTreeSet<SmoochId>>, ApiError> {
+    let Some((app, name)) = asked.user.clone() else { return Ok(None) };
+    let by_id_alone = asked.by_id_alone;
+    let read = move |reader: &mut DirectoryReader| -> store::Result<BTreeSet<SmoochId>> {
+        let id = SmoochId::from(name.as_str());
+        let mut ids = if by_id_alone {
+            let view = reader.find_by_id(&app, &id)?;
+            view.iter().flat_map(View::ids).cloned().collect()
+        } else {
+            reader.resolve_ids(&app, &Name::from(name.as_str()))?
+        };
+        if ids.is_empty() {
+            ids.insert(id);
+        }
+        Ok(ids)
+    };
+    Ok(Some(reads::AUDITED_USER.run(&shared.readers, read).await?))
+}
+
+/// The hash of the filters of a query: it ties a cursor to them.
+fn fingerprint(query: &[(String, String)]) -> [u8; 8] {
+    let filters: BTreeSet<_> = query.iter().filter(|(name, _)| !OF_PAGES.contains(&name.as_str())).collect();
+    let digest = Sha256::digest(serde_json::to_vec(&filters).unwrap_or_default());
+    std::array::from_fn(|n| digest[n])
+}
+
+fn cursor(query: &[(String, String)], before: Seq) -> String {
+    URL_SAFE_NO_PAD.encode([fingerprint(query), before.to_be_bytes()].concat())
+}
+
+/// The number in a cursor. A cursor of other filters is refused.
+fn place(query: &[(String, String)], cursor: &str) -> Result<Seq, ApiError> {
+    let bytes = URL_SAFE_NO_PAD.decode(cursor).unwrap_or_default();
+    match bytes.split_at_checked(8).and_then(|(of, place)| Some((of, place.try_into().ok()?))) {
+        Some((of, place)) if of == fingerprint(query) => Ok(Seq::from_be_bytes(place)),
+        Some(_) => {
+            Err(ApiError::bad_request("after is of another list: the filters must be those of its page"))
+        }
+        None => Err(ApiError::bad_request("after is not a cursor of this list")),
+    }
+}
+
+/// A table under way.
+struct AuditTable {
+    shared: Arc<HttpState>,
+    filter: AuditFilter,
+    before: Option<Seq>,
+    is_ended: bool,
+    export: Option<AuditedExport>,
+}
+
+impl AuditTable {
+    /// The next rows; empty if none of a piece matches.
+    async fn piece(&mut self) -> Result<Vec<u8>, ApiError> {
+        let (filter, before) = (self.filter.clone(), self.before);
+        let read =
+            move |reader: &mut DirectoryReader| reader.read_audit(&filter, before, (PIECE, MOST_LOOKED_AT));
+        let AuditPage { entries, next, .. } = reads::AUDIT.run(&self.shared.readers, read).await?;
+        self.export.iter_mut().for_each(|export| export.count(entries.len()));
+        (self.before, self.is_ended) = (next, next.is_none());
+        Ok(write_table(entries.iter().map(|(seq, entry)| ShownAudit::of(*seq, entry).cells())))
+    }
+
+    async fn next(&mut self) -> Option<io::Result<Bytes>> {
+        while !self.is_ended {
+            match self.piece().await {
+                Ok(rows) if rows.is_empty() => {}
+                Ok(rows) => return Some(Ok(rows.into())),
+                Err(_) => {
+                    (self.is_ended, self.export) = (true, None);
+                    return Some(Err(io::Error::other("the audit log cannot be read on")));
+                }
+            }
+        }
+        // The client has taken all that was before.
+        self.export.iter_mut().for_each(AuditedExport::finish);
+        None
+    }
+}
+
+/// All entries that match. An error before the first rows has a status; an answer that breaks off is not complete.
+async fn table(mut table: AuditTable) -> Result<Response, ApiError> {
+    let head = write_table(std::iter::once(AUDIT_COLUMNS.map(str::to_owned).to_vec()));
+    let first = [head, table.piece().await?].concat();
+    let stream = unfold((Some(first), table), |(first, mut table)| async {
+        let rows = match first {
+            Some(first) => Ok(Bytes::from(first)),
+            None => table.next().await?,
+        };
+        Some((rows, (None, table)))
+    });
+    let mut response = json_answer(StatusCode::OK, Body::from_stream(stream));
+    for (name, value) in [
+        (header::CONTENT_TYPE, "text/csv; charset=utf-8; header=present"),
+        (header::CONTENT_DISPOSITION, "attachment; filename=\"audit.csv\""),
+    ] {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    Ok(response)
+}
