@@ -22,7 +22,7 @@ use crate::store::sqlite::{self, CopyError, DerivedFault, FileTask, Health, Hole
 use finding::{Finding, Severity, span};
 
 const AFTER_HELP: &str = "\
-Checks the settings, file permissions, disk space and file system, SQLite, the database and its derived tables, the \
+Checks the settings, file permissions, the key file, disk space and file system, SQLite, the database and its derived tables, the \
 clock, the last event of each app, the quarantine, the feed, erasures, backups, unfinished files and the two \
 listeners. Changes nothing.
 
@@ -63,6 +63,7 @@ pub async fn run(
             let StoreUrl::Sqlite(path) = &settings.store.url;
             findings.push(demo(settings));
             findings.extend(files::rights(settings, config));
+            findings.push(files::key_file(settings));
             findings.extend(files::disk(settings));
             let mut told = |_, _, _| {};
             let wal_limit = settings.store.wal_limit;

@@ -9,8 +9,14 @@ use super::read::SettingsReader;
 use super::secret::Secret;
 use super::settings::{Settings, SigningKey};
 
-/// The credentials of the shipped demo, which are public.
-const DEMO: [&str; 3] = ["demo-app-token", "demo-webhook-secret", "demo-key-secret-change-me"];
+/// The credentials of the shipped demo and of the examples in the shipped file, which are public.
+const DEMO: [&str; 5] = [
+    "demo-app-token",
+    "demo-webhook-secret",
+    "demo-key-secret-change-me",
+    "example-operator-secret",
+    "example-proxy-secret",
+];
 
 pub(super) fn check(settings: &Settings, reader: &mut SettingsReader) {
     check_sizes(settings, reader);
@@ -130,6 +136,13 @@ impl Settings {
             known.map(|(k, _)| format!("{list}.{k}.secret")).collect()
         };
         let mut found = list("account_keys".to_owned(), &self.account_keys);
+        for (number, operator) in self.console.operators.iter().enumerate() {
+            let secrets = operator.secrets.iter().enumerate().filter(|(_, secret)| is_demo(secret));
+            found.extend(secrets.map(|(s, _)| format!("console.operators.{number}.secrets.{s}")));
+        }
+        if self.console.proxy.as_ref().is_some_and(|proxy| is_demo(&proxy.secret)) {
+            found.push("console.proxy.secret".to_owned());
+        }
         for (number, app) in self.apps.iter().enumerate() {
             if app.app_token.as_ref().is_some_and(is_demo) {
                 found.push(format!("apps.{number}.app_token"));

@@ -75,6 +75,19 @@ fn every_key_of_the_shipped_file_has_a_comment_above_it() {
 }
 
 #[test]
+fn the_examples_in_the_shipped_file_are_valid() {
+    let is_example = |line: &&str| {
+        line.starts_with("[") || line.split_once(" = ").is_some_and(|(key, _)| !key.contains(' '))
+    };
+    let commented = SHIPPED.lines().filter_map(|line| line.strip_prefix("# ")).filter(is_example);
+    let text: Vec<&str> = commented.collect();
+    let settings = parse(&text.join("\n")).unwrap();
+    let [operator] = settings.console.operators.as_slice() else { panic!("one operator: {text:?}") };
+    assert_eq!((operator.name.as_str(), operator.role), ("ann", Role::Viewer));
+    assert_eq!(settings.console.proxy.unwrap().peers, [std::net::IpAddr::from([127, 0, 0, 1])]);
+}
+
+#[test]
 fn flags_go_before_the_environment_before_the_file_before_the_defaults() {
     let port = |text, env: &[_], flags: &[_]| parse_with(text, env, flags).unwrap().server.listen.port();
     let file = "server.listen = \"127.0.0.1:2\"";

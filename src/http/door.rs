@@ -4,17 +4,21 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use futures_util::StreamExt as _;
+use http_body_util::{BodyStream, StreamBody};
+use hyper::body::Body as _;
 
 use super::error::ApiError;
 use super::state::{HttpState, State};
 use crate::clock::now_ms;
-use crate::operators::{Operator, ProxyClaim, Refusal, Role};
+use crate::operators::{Ending, Operator, ProxyClaim, Refusal, Role};
 
 /// The header with the half of a session that only the page has.
 const HALF: HeaderName = HeaderName::from_static("x-rollcall-session");
@@ -87,7 +91,8 @@ pub(super) async fn refuse_other_pages(shared: State, request: Request, next: Ne
     next.run(request).await
 }
 
-/// Lets a request pass if an operator sends it who may do it. The handler gets the operator as an extension.
+/// Lets a request pass if an operator sends it who may do it. The handler gets the operator as an extension; a stream ends
+/// with the proof.
 pub(super) async fn require_operator(shared: State, mut request: Request, next: Next) -> Response {
     let operator = match identify(&shared, &request) {
         Ok(operator) => operator,
@@ -98,8 +103,18 @@ pub(super) async fn require_operator(shared: State, mut request: Request, next: 
     if is_change(request.method()) && !is_own_session && operator.role < Role::Operator {
         return Closed::Viewer.refuse(&shared).into_response();
     }
+    let ending = operator.ending.clone();
     request.extensions_mut().insert(operator);
-    next.run(request).await
+    next.run(request).await.map(|body| until_ended(body, ending))
+}
+
+/// Ends a stream once the proof of its caller no longer holds.
+fn until_ended(body: Body, ending: Ending) -> Body {
+    if body.size_hint().exact().is_some() {
+        return body;
+    }
+    let frames = BodyStream::new(body).take_until(async move { ending.wait().await });
+    Body::new(StreamBody::new(frames))
 }
 
 fn is_change(method: &Method) -> bool {

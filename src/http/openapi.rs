@@ -55,6 +55,16 @@ const READS: &str = "x-reads";
 const OF_OPERATORS: [(&str, &str); 2] =
     [("404", "#/components/responses/NotFound"), ("421", "#/components/responses/Misdirected")];
 
+/// The credentials of operators.
+fn operator_security() -> [Value; 4] {
+    [
+        json!({ "operatorKey": [] }),
+        json!({ "operatorSecret": [] }),
+        json!({ "sessionCookie": [], "sessionHalf": [] }),
+        json!({ "proxy": [] }),
+    ]
+}
+
 static DOCUMENT: LazyLock<String> =
     LazyLock::new(|| assemble().expect("what is embedded is JSON; a test assembles it").to_string());
 
@@ -201,7 +211,10 @@ impl Area {
                 call.insert(READS.to_owned(), reads);
             }
             call.insert("tags".to_owned(), json!([self.tag["name"]]));
-            call.entry("security").or_insert_with(|| self.security.clone());
+            let security = call.entry("security").or_insert_with(|| self.security.clone());
+            if let Some(security) = security.as_array_mut().filter(|_| of_operators.is_some()) {
+                security.extend(operator_security());
+            }
             if let Some(answers) = call.get_mut("responses").and_then(Value::as_object_mut) {
                 for (status, answer) in &self.answers {
                     answers.entry(status).or_insert_with(|| answer.clone());

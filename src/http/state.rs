@@ -152,6 +152,7 @@ impl HttpState {
     pub async fn watch_sessions(&self) {
         loop {
             sleep(SESSIONS_CHECKED).await;
+            self.admission.sweep(now_ms());
             if let Err(refusal) = self.store_sessions().await {
                 tracing::warn!("the sessions could not be stored, and are tried again: {refusal}");
             }
@@ -160,7 +161,7 @@ impl HttpState {
 
     /// Stores what has changed of the sessions.
     pub(super) async fn store_sessions(&self) -> Result<(), SubmitError> {
-        let changes = self.admission.changes(now_ms());
+        let changes = self.admission.unwritten();
         if changes.is_empty() {
             return Ok(());
         }

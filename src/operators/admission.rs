@@ -106,8 +106,7 @@ impl Admission {
             shared.sessions.end_all();
             shared.codes.clear();
         }
-        let ended = shared.sessions.sweep(limits, &accounts, now);
-        shared.sessions.put_back(ended);
+        shared.sessions.sweep(limits, &accounts, now);
         shared.sessions.limit(limits);
         drop(shared);
         let key = if is_same_key { self.key.clone() } else { KeyHolder::new(key).into() };
@@ -213,14 +212,19 @@ impl Admission {
         begun.ok_or(Refusal::Wrong)
     }
 
-    /// Ends a session by its id, and its streams. [`Self::changes`] has what is to be stored.
+    /// Ends a session by its id, and its streams. [`Self::unwritten`] has what is to be stored.
     pub fn sign_out(&self, session: &str) {
         self.lock().sessions.end_by_id(session);
     }
 
-    /// Ends the sessions that are over. Returns what has to be stored since the last call.
-    pub fn changes(&self, now: i64) -> Vec<SessionChange> {
-        self.lock().sessions.sweep(self.limits, &self.accounts, now)
+    /// Ends the sessions that are over, or whose secret is gone. [`Self::unwritten`] has what is to be stored.
+    pub fn sweep(&self, now: i64) {
+        self.lock().sessions.sweep(self.limits, &self.accounts, now);
+    }
+
+    /// Takes what has to be stored of the sessions.
+    pub fn unwritten(&self) -> Vec<SessionChange> {
+        self.lock().sessions.unwritten()
     }
 
     /// Takes back changes that could not be stored.

@@ -155,8 +155,8 @@ impl Sessions {
         }
     }
 
-    /// Ends the sessions that are over, or whose secret the accounts have no longer. Returns what has to be stored.
-    pub(super) fn sweep(&mut self, limits: Limits, accounts: &Accounts, now: i64) -> Vec<SessionChange> {
+    /// Ends the sessions that are over, or whose secret the accounts have no longer.
+    pub(super) fn sweep(&mut self, limits: Limits, accounts: &Accounts, now: i64) {
         let is_over = |session: &Session| {
             limits.is_over(session.stored.began, session.used, now)
                 || whose(&session.stored, accounts, limits).is_none_or(|(operator, _)| {
@@ -173,6 +173,10 @@ impl Sessions {
                 self.unwritten.push(SessionChange::Put(session.stored.clone()));
             }
         }
+    }
+
+    /// Takes what has to be stored.
+    pub(super) fn unwritten(&mut self) -> Vec<SessionChange> {
         std::mem::take(&mut self.unwritten)
     }
 

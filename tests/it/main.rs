@@ -14,6 +14,7 @@ mod console_files;
 mod convergence;
 mod crash;
 mod decide;
+mod door;
 mod erasure;
 mod examples;
 mod export_import;

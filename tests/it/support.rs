@@ -28,7 +28,7 @@ use in_process::Service;
 pub use in_process::TEST_STORE;
 use memory::Memory;
 use serde_json::Value;
-pub use session::NamedOperator;
+pub use session::{NamedOperator, Session};
 pub(crate) use skip::require;
 pub use skip::{Missing, installed, note_skipped, npm_package, npm_package_of, report};
 use tempfile::TempDir;

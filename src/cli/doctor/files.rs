@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::finding::{Finding, span};
 use crate::cli::database::refused_folder;
 use crate::config::{Settings, StoreUrl};
+use crate::operators::{KeyFileError, key_path, read_key};
 use crate::schedule::{self, BackupFolder};
 use crate::store::explain;
 use crate::store::sqlite::{self, FileTask};
@@ -34,6 +35,27 @@ pub(super) fn rights(settings: &Settings, config: Option<PathBuf>) -> Vec<Findin
         vec![Finding::fine("file rights", "other users cannot read or replace the files")]
     } else {
         open
+    }
+}
+
+/// The key file must be readable by the service and by nobody else.
+pub(super) fn key_file(settings: &Settings) -> Finding {
+    const CHECK: &str = "key file";
+    let StoreUrl::Sqlite(database) = &settings.store.url;
+    let path = key_path(database);
+    let name = path.display();
+    match read_key(database) {
+        Ok(_) => Finding::fine(CHECK, format!("{name} is readable by its owner alone")),
+        Err(KeyFileError::Missing(_)) => {
+            Finding::fine(CHECK, format!("{name} does not exist; the next start makes it"))
+        }
+        Err(error @ KeyFileError::Open { .. }) => {
+            Finding::wrong(CHECK, error.to_string(), format!("chmod 600 {name}"))
+        }
+        Err(error @ KeyFileError::Damaged(_)) => {
+            Finding::wrong(CHECK, error.to_string(), format!("rm {name}"))
+        }
+        Err(error) => Finding::wrong(CHECK, error.to_string(), "run the command as the user of the service"),
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::calls;
 use crate::support::{
-    APP, Home, KEY_ID, KEY_SECRET, Program, SECRET, basic, fits, fixtures, installed, require,
+    APP, Home, KEY_ID, KEY_SECRET, Program, SECRET, basic, fits, fixtures, installed, proof_of, require,
 };
 
 /// A method, a path, and the status of the answer.
@@ -94,7 +94,11 @@ fn every_request_is_answered_as_documented() {
     }
     asked.extend(public(&["--include-operation-id", "deleteAppUserOfAppV11"], &key, "5"));
     public(&["--include-tag", "This document"], "accept: */*", "5");
-    fuzz(&home, &program, program.admin, &["--include-tag", "Health and metrics"], "accept: */*", "5");
+    let admin = |chosen: &[&str], header: &str| fuzz(&home, &program, program.admin, chosen, header, "5");
+    admin(&["--include-tag", "Health and metrics"], "accept: */*");
+    let key = format!("authorization: {}", proof_of(program.admin).unwrap());
+    admin(&["--include-operation-id", "importAppUsers"], &key);
+    admin(&["--include-tag", "Console"], &key);
     for (path, method, call, _) in
         calls().filter(|(path, ..)| ["/v1.1/apps/", "/v2/"].iter().any(|base| path.starts_with(base)))
     {

@@ -86,6 +86,7 @@ fn of_a_service_that_is_well_nothing_is_wrong() {
             "sqlite",
             "settings",
             "file rights",
+            "key file",
             "disk space",
             "file system",
             "database",
