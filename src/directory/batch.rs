@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::tallies::NewCounts;
 use crate::domain::{AppId, ClientId, Digest, JsonText, Record, RecordKey, WorkingSet};
 use crate::store::tables::SessionChange;
 use crate::store::{AuditEntry, Entry, Quarantined, Seq};
@@ -110,6 +111,8 @@ pub struct Batch {
     pub sessions: Vec<SessionChange>,
     /// The entries for the audit log.
     pub audit: Vec<AuditEntry>,
+    /// Counts beside those of its entries and changes.
+    pub counts: NewCounts,
     /// The clock of the API afterwards, in µs since 1970. It never runs back.
     pub clock: i64,
     /// The time of the batch, in ms since 1970.
@@ -121,7 +124,7 @@ impl Batch {
     pub fn of_directory(directory: WorkingSet, clock: i64, now: i64) -> Self {
         let (entries, bodies, quarantined, erasures) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let (verdicts, answers) = (Verdicts::default(), Vec::new());
-        let (sessions, audit) = (Vec::new(), Vec::new());
+        let (sessions, audit, counts) = (Vec::new(), Vec::new(), NewCounts::default());
         Self {
             directory,
             entries,
@@ -132,6 +135,7 @@ impl Batch {
             answers,
             sessions,
             audit,
+            counts,
             clock,
             now,
         }

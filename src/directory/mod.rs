@@ -28,6 +28,7 @@ mod retention;
 mod save;
 #[cfg(test)]
 mod stored_bytes;
+pub mod tallies;
 mod transaction;
 pub mod users;
 pub mod verify;

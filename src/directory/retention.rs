@@ -3,6 +3,7 @@
 use super::body_bytes::{BodyBytes, BodyCounts, QuarantineCount};
 use super::compaction::compact_entries;
 use super::journal::last_entry_seq;
+use super::tallies;
 use crate::store::cell::Key;
 use crate::store::rows::Rows;
 use crate::store::select::{Comparison, Condition};
@@ -50,6 +51,9 @@ impl RetentionStep<'_> {
         }
         if writes.is_empty() {
             writes.extend(self.delete_answers()?);
+        }
+        if writes.is_empty() {
+            writes.extend(tallies::delete_old(self.rows, self.now)?);
         }
         let more = !writes.is_empty();
         Ok((writes, more))

@@ -6,6 +6,7 @@ use super::batch::{Answered, Batch, Saved};
 use super::body_bytes::QuarantineCount;
 use super::erasure::begin_erasures;
 use super::overlay::Overlay;
+use super::tallies::CountedBy;
 use super::transaction::{DirectoryTransaction, QuarantineLimits, WriterState};
 use crate::domain::{AppId, Change, ChangeKind, Record, RecordKey};
 use crate::format::answer_key::cover;
@@ -38,6 +39,12 @@ impl DirectoryTransaction<'_> {
         let affected = batch.directory.affected_records();
         let mut saved = count_changes(&changes);
         saved.erased = batch.erasures.len() as u64;
+        let mut counts = batch.counts.clone();
+        counts.add_entries(&batch.entries);
+        for (app, change) in &changes {
+            counts.add(app, batch.now, CountedBy::Change, change.kind.as_str(), 1);
+        }
+        let tallies = state.tallies.plan(txn.rows(), counts)?;
         let last_entry =
             batch.entries.last().map_or(txn.journal_state().next_entry.saturating_sub(1), |last| last.seq);
         let changes = NewChanges::number(&*txn, batch.now, last_entry, changes);
@@ -57,6 +64,7 @@ impl DirectoryTransaction<'_> {
             writes.push(Write::Add(RowCells::of(&identifiers.new)));
         }
         changes.append_to(&mut writes)?;
+        writes.extend(tallies.to_write());
         let (dropped, quarantined) = add_quarantine(batch, txn.rows(), state, &mut writes)?;
         saved.quarantine_dropped = dropped;
         add_answers(batch, &*txn, state, &mut writes)?;
@@ -72,6 +80,7 @@ impl DirectoryTransaction<'_> {
         let committed = txn.commit(&writes)?;
         state.bodies.quarantine = quarantined;
         state.note_committed(batch, &affected, &committed);
+        state.tallies.note_committed(tallies);
         Ok((saved, committed))
     }
 }

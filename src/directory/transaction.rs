@@ -7,6 +7,7 @@ use super::body_bytes::BodyCounts;
 use super::cache::Cache;
 use super::erasure::{ErasureProgress, Tombstones};
 use super::load::Loader;
+use super::tallies::{NewCounts, Tallies};
 use crate::domain::{AppId, RecordKey, SmoochId, WorkingSet};
 use crate::format::answer_key::{AnswerKey, cover};
 use crate::format::bodies::Packer;
@@ -73,6 +74,11 @@ impl DirectoryTransaction<'_> {
         Ok(QuarantinedApp::find(self.txn.rows(), &seq)?.map(|body| body.app))
     }
 
+    /// Ends without a write. The counts are stored with the next commit; until then a crash loses them.
+    pub fn end_without_writes(self, counts: &NewCounts) {
+        self.state.tallies.hold(counts);
+    }
+
     /// The clock of the API, in µs since 1970.
     pub fn clock(&self) -> i64 {
         self.txn.journal_state().clock
@@ -102,6 +108,7 @@ pub(super) struct WriterState {
     pub(super) quarantine: QuarantineLimits,
     pub(super) erasure: ErasureProgress,
     pub(super) bodies: BodyCounts,
+    pub(super) tallies: Tallies,
 }
 
 impl WriterState {
@@ -114,6 +121,7 @@ impl WriterState {
             quarantine,
             erasure: ErasureProgress::default(),
             bodies: BodyCounts::read(txn.rows())?,
+            tallies: Tallies::default(),
         })
     }
 

@@ -5,6 +5,7 @@ use super::cache::Cache;
 use super::rebuilt::{plan_repair, replace_writes};
 use super::retention::RetentionStep;
 use super::save::NewChanges;
+use super::tallies::NewCounts;
 use super::transaction::{DirectoryTransaction, QuarantineLimits, WriterState};
 use crate::domain::WorkingSet;
 use crate::store::rows::RebuiltRow;
@@ -116,11 +117,14 @@ impl DirectoryWriter {
         let journal = txn.journal_state();
         let step = RetentionStep { rows: txn.rows(), journal, retention, now, read: reading.event };
         let mut bodies = state.bodies;
-        let (writes, more) = step.plan(&mut bodies)?;
+        let (mut writes, more) = step.plan(&mut bodies)?;
+        let tallies = state.tallies.plan(txn.rows(), NewCounts::default())?;
+        writes.extend(tallies.to_write());
         if !writes.is_empty() {
             txn.commit(&writes)?;
         }
         state.bodies = bodies;
+        state.tallies.note_committed(tallies);
         Ok(more)
     }
 

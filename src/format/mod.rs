@@ -7,3 +7,4 @@ pub mod erasure_work;
 pub mod list_columns;
 pub mod record;
 pub mod search_words;
+pub mod tally;

@@ -12,6 +12,7 @@ use super::load_plan::subjects;
 use crate::clock::now_ms;
 use crate::directory::DirectoryTransaction;
 use crate::directory::batch::{Batch, Erasure};
+use crate::directory::tallies::CountedBy;
 use crate::domain::{
     AppId, CallMade, Digest, Event, Fact, Recent, RecordKey, SmoochId, WorkingSet, entry_body,
 };
@@ -58,11 +59,15 @@ impl<'w> BatchBuilder<'w> {
     ) -> Result<WebhookResult, BatchError> {
         let apart = self.split_erased(txn, job);
         let mut result = self.apply_events(txn, job, apart.as_ref(), None)?;
-        let Some((reason, detail)) = quarantine_reason(job) else { return Ok(result) };
+        let Some((reason, detail)) = quarantine_reason(job) else {
+            self.count_unjournalled(job, &result);
+            return Ok(result);
+        };
         // A length may equal an erased id by chance.
         let mut headers = job.headers.lines().filter(|line| !line.starts_with("content-length:"));
         let named = headers.any(|line| txn.names_erased(&job.app, line.as_bytes()));
         result.set_quarantined(if named { 0 } else { count_unusable(job, apart.as_ref()) });
+        self.count_unjournalled(job, &result);
         if result.quarantined == 0 {
             return Ok(result);
         }
@@ -70,6 +75,14 @@ impl<'w> BatchBuilder<'w> {
         let (app, received, headers) = (job.app.clone(), job.received, job.headers.clone());
         self.batch.quarantined.push(Quarantined { app, received, reason, detail, headers, body });
         Ok(result)
+    }
+
+    /// Counts the events of a delivery that have no journal entry.
+    fn count_unjournalled(&mut self, job: &WebhookJob, result: &WebhookResult) {
+        let WebhookResult { repeated, quarantined, erased, .. } = *result;
+        for (name, count) in [("repeated", repeated), ("quarantined", quarantined), ("erased", erased)] {
+            self.batch.counts.add(&job.app, job.received, CountedBy::Outcome, name, count as u64);
+        }
     }
 
     /// Separates the parts of a body about erased app users from the rest; `None` if it names none of them.

@@ -281,6 +281,8 @@ impl<'d> Worker<'d> {
             self.metrics.stored();
             self.directory.cache_records(batch.directory);
             self.options.commits.notify();
+        } else {
+            txn.end_without_writes(&batch.counts);
         }
         count_events(&self.metrics, &saved, &results);
         Ok(results)

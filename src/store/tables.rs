@@ -7,6 +7,7 @@ mod journal;
 mod maintenance;
 mod quarantine;
 mod sessions;
+mod tallies;
 mod users;
 
 pub use answers::{ANSWER_SECRET, ANSWERS, AnswerSecret, AnswerText, AnswerTime, StoredAnswer};
@@ -25,6 +26,7 @@ pub use quarantine::{
     QuarantinedSummary,
 };
 pub use sessions::{SESSIONS, SessionChange, StoredSession};
+pub use tallies::{StoredTally, TALLIES, TallyTime};
 pub use users::{
     APP_USERS, IDENTIFIERS, IdentifierKind, IdentifierRow, ListRow, MOVES, Move, StoredIdentifier, UserKey,
     UserRecord, UserRow,
@@ -51,6 +53,7 @@ pub const ALL: [&Table; 19] = [
     &QUARANTINE,
     &RECEIPTS,
     &SESSIONS,
+    &TALLIES,
     &TOMBSTONES,
     &UPKEEP,
 ];

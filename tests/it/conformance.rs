@@ -8,6 +8,7 @@ mod misuse;
 mod reads;
 mod recorded;
 mod rows;
+mod tallies;
 mod upkeep;
 
 use std::collections::BTreeSet;
@@ -33,6 +34,7 @@ use self::maintenance_rows::*;
 use self::reads::*;
 use self::recorded::Recorded;
 use self::rows::*;
+use self::tallies::*;
 use self::upkeep::*;
 use crate::support::memory::Memory;
 use crate::support::open_store;
@@ -140,11 +142,14 @@ checks! {
     opened a_repair_is_in_the_feed,
     opened records_are_exported_and_loaded_elsewhere,
     opened operators_see_the_journal_and_the_quarantine,
+    opened counts_of_batches_without_writes_are_stored_later,
+    opened old_tallies_are_deleted,
     ---
     reopened numbers_rise_and_survive_reopening,
     reopened an_answer_is_kept_for_a_day,
     reopened the_clock_never_runs_back,
     reopened the_quarantine_keeps_the_newest_within_its_bounds,
+    reopened tallies_add_up_over_batches_and_openings,
     ---
     bench a_store_that_is_abandoned_keeps_what_was_committed,
     bench a_snapshot_is_of_one_moment,
@@ -156,6 +161,7 @@ checks! {
     bench erasures_are_written_and_read,
     bench sessions_are_written_and_read,
     bench the_audit_log_is_written_and_read,
+    bench a_damaged_tally_begins_again,
 }
 
 const APP: &str = "app-1";

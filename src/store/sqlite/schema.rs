@@ -8,13 +8,14 @@ use super::files::header::APPLICATION_ID;
 use rusqlite::Connection;
 
 /// Each schema version and the migration that leads to it. Migrations are only ever added.
-pub(super) const STEPS: [(i64, &str); 6] = [
+pub(super) const STEPS: [(i64, &str); 7] = [
     (1, include_str!("migrations/0001_directory.sql")),
     (2, include_str!("migrations/0002_lists.sql")),
     (3, include_str!("migrations/0003_forget.sql")),
     (4, include_str!("migrations/0004_corrections.sql")),
     (5, include_str!("migrations/0005_sessions.sql")),
     (6, include_str!("migrations/0006_audit.sql")),
+    (7, include_str!("migrations/0007_tallies.sql")),
 ];
 
 pub(super) fn newest_schema() -> i64 {
