@@ -5,7 +5,10 @@
 pub mod ledger;
 pub mod traffic;
 
-use rollcall::directory::open_reader;
+use rollcall::directory::tallies::{CountedBy, HOUR, MINUTE};
+use rollcall::directory::{DirectoryReader, open_reader};
+use rollcall::store::rows::RowFilter;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -117,10 +120,33 @@ fn rounds(home: &mut Home, rounds: u64, mut rng: Rng) {
     let mut afresh = Rebuilt::new();
     afresh.follow(&reader);
     let records = afresh.compare_all(&reader);
+    tallies_equal_the_journal(&reader);
     drop(program.stop());
     println!(
         "{rounds} rounds, {told} of them with SIGTERM; {ledger}; {records} records; ready within {slowest:?}"
     );
+}
+
+/// The tallies are written with their batch, so they count each entry once, however often the program was killed.
+fn tallies_equal_the_journal(reader: &DirectoryReader) {
+    let mut entries = BTreeMap::new();
+    for entry in reader.find_entries(&RowFilter::default(), usize::MAX).unwrap() {
+        *entries.entry(entry.trigger.to_string()).or_insert(0) += 1;
+    }
+    for step in [MINUTE, HOUR] {
+        let (mut triggers, mut outcomes) = (BTreeMap::new(), BTreeMap::new());
+        for (_, _, tally) in reader.read_tallies(step, 0, i64::MAX).unwrap() {
+            for (counts, by) in [(&mut triggers, CountedBy::Trigger), (&mut outcomes, CountedBy::Outcome)] {
+                tally
+                    .counts(by)
+                    .iter()
+                    .for_each(|(name, count)| *counts.entry(name.clone()).or_insert(0) += count);
+            }
+        }
+        assert_eq!(triggers, entries, "of {step} ms");
+        let journalled: u64 = ["learned", "kept"].iter().filter_map(|name| outcomes.get(*name)).sum();
+        assert_eq!(journalled, entries.values().sum::<u64>(), "of {step} ms");
+    }
 }
 
 #[test]
