@@ -5,7 +5,8 @@ use crate::store::select::row;
 use crate::store::table::Table;
 
 /// The tallies.
-pub static TALLIES: Table = Table::new("tallies", &["step", "start", "app"], &["counts"]);
+pub static TALLIES: Table =
+    Table { remade: Some("tallies"), ..Table::new("tallies", &["step", "start", "app"], &["counts"]) };
 
 /// The tally of an app in one minute or one hour.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use crate::operator_commands::{Ran, messages, run, run_alone};
 use crate::support::{APP, Home, Program, first_message, until};
 
 /// A table, the damage to it, and true if the next start repairs it by itself.
-pub const DAMAGES: [(&str, &str, bool); 53] = [
+pub const DAMAGES: [(&str, &str, bool); 54] = [
     ("seen", "DELETE FROM seen", true),
     ("seen", "DELETE FROM seen WHERE user % 3 = 0", false),
     ("seen", "UPDATE seen SET user = user + 1", true),
@@ -63,6 +63,7 @@ pub const DAMAGES: [(&str, &str, bool); 53] = [
     ("counters", "DELETE FROM answer_key", true),
     ("counters", "DROP TABLE upkeep; DROP TABLE feeds; DROP TABLE horizon; DROP TABLE epochs", true),
     ("answers", "DROP TABLE answers", true),
+    ("tallies", "DROP TABLE tallies", true),
     ("seen", "DROP TABLE upkeep; DROP TABLE seen", true),
 ];
 

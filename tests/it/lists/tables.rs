@@ -40,10 +40,11 @@ const TABLES: [(&str, Fate); 22] = [
     ("answer_key", Anew("counters")),
     ("answers", Anew("answers")),
     ("sessions", Anew("sessions")),
+    ("tallies", Anew("tallies")),
 ];
 
-/// Empty tables are not suspicious here: moves, stored answers and sessions may all have been deleted.
-const MAY_BE_EMPTY: [&str; 3] = ["answers", "moves", "sessions"];
+/// Empty tables are not suspicious here: the rows of these may all have been deleted.
+const MAY_BE_EMPTY: [&str; 4] = ["answers", "moves", "sessions", "tallies"];
 
 /// Emptied tables that are a source of truth: `verify` and `rebuild` find each entry that the others still refer to.
 fn is_reported_when_emptied(table: &str) -> bool {

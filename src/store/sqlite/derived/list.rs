@@ -9,7 +9,7 @@ use crate::store::sqlite::file_errors::DerivedFault;
 use crate::store::sqlite::{Error, Result};
 
 /// In the order of checks and remakes: each may depend on those before it.
-pub const DERIVED: [Derived; 14] = [
+pub const DERIVED: [Derived; 15] = [
     Derived {
         name: "counters",
         of: "the journal and the feed",
@@ -45,6 +45,15 @@ pub const DERIVED: [Derived; 14] = [
         check: |_, _| Ok(None),
         probe: |_| Ok(true),
         make: Make::AtOnce(|conn| schema::recreate(conn, "sessions", &[])),
+    },
+    Derived {
+        name: "tallies",
+        of: "nothing; remade, it is empty, and counting begins again",
+        serves: "counts over time",
+        tables: &["tallies"],
+        check: |_, _| Ok(None),
+        probe: |_| Ok(true),
+        make: Make::AtOnce(|conn| schema::recreate(conn, "tallies", &[])),
     },
     Derived {
         name: "records",
