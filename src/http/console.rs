@@ -1,6 +1,7 @@
 //! The calls of operators about the service as a whole, on the admin listener.
 
 mod apps;
+mod stats;
 
 use std::sync::Arc;
 
@@ -11,5 +12,5 @@ use super::state::HttpState;
 
 /// Their routes.
 pub(super) fn calls() -> Router<Arc<HttpState>> {
-    Router::new().route("/apps", get(apps::list))
+    Router::new().route("/apps", get(apps::list)).route("/stats", get(stats::count))
 }

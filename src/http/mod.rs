@@ -45,7 +45,6 @@ mod router;
 mod session;
 mod signature;
 mod state;
-mod stats;
 mod stray_webhooks;
 mod users;
 mod web_file;

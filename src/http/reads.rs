@@ -76,7 +76,7 @@ reads! {
     QUARANTINED_BODY: Console, "a body in quarantine with its headers",
         ["GET /quarantine/{seq}", "GET /quarantine/{seq}/body"],
         "one row";
-    TALLIES: Long, "tallies", ["GET /stats"], "of every app, one for each minute or hour that is asked for (9,602)";
+    TALLIES: Console, "counts over time", ["GET /stats"], "of each app 2,880 minutes or 9,600 hours";
     LAST_WEBHOOKS: Long, "the last webhook of each app, at the start", [], "10,000 entries of the journal";
 }
 

@@ -109,7 +109,6 @@ pub fn admin_router(shared: Arc<HttpState>) -> Router {
         .route("/journal", get(journal::list))
         .route("/journal/{seq}", get(journal::show))
         .route("/journal/{seq}/body", get(journal::body))
-        .route("/stats", get(stats::stats))
         .route("/quarantine", get(quarantine::list))
         .route("/quarantine/{seq}", get(quarantine::show))
         .route("/quarantine/{seq}/body", get(quarantine::body))

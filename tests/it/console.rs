@@ -2,6 +2,7 @@
 
 mod apps;
 pub mod masking;
+mod stats;
 mod users;
 
 use crate::support::{Answer, NamedOperator, Program, request};

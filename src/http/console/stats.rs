@@ -1,23 +1,21 @@
 //! GET `/stats`: how many events and changes there were, over time.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use axum::Extension;
-use axum::extract::{MatchedPath, OriginalUri};
-use axum::http::{Method, StatusCode};
+use axum::extract::OriginalUri;
+use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
 
-use super::answers::answer;
-use super::error::ApiError;
-use super::state::State;
-use super::{parameters, reads};
 use crate::clock::now_ms;
 use crate::directory::DirectoryReader;
 use crate::directory::tallies::{CountedBy, HOUR, MINUTE, STEPS};
 use crate::domain::{AppId, timestamp};
-use crate::operators::Operator;
+use crate::http::answers::answer;
+use crate::http::error::ApiError;
+use crate::http::state::{ByOperator, State};
+use crate::http::{parameters, reads};
 
 /// The most values of a series: the hours of 400 days, and both ends.
 const MOST_VALUES: i64 = 400 * 24 + 2;
@@ -71,15 +69,12 @@ struct Series {
 }
 
 /// Answers with a series for each name, without holes: a value for each minute, hour or day of UTC.
-pub(super) async fn stats(
+pub(super) async fn count(
     shared: State,
-    Extension(operator): Extension<Arc<Operator>>,
-    method: Method,
-    route: MatchedPath,
+    Extension(operator): ByOperator,
     OriginalUri(uri): OriginalUri,
 ) -> Result<Response, ApiError> {
     let query = parameters::read(&uri)?;
-    parameters::check(&method, route.as_str(), &[], &query)?;
     let now = now_ms();
     let StatsRequest { app, step, by, from, to } = StatsRequest::read(&query, now)?;
     if app.as_ref().is_some_and(|app| !operator.sees(app)) {
@@ -90,7 +85,7 @@ pub(super) async fn stats(
         let tallies = reader.read_tallies(step.tallies, from, to)?;
         Ok((oldest, tallies))
     };
-    let (oldest, tallies) = reads::TALLIES.run_beside(&shared.readers, read).await?;
+    let (oldest, tallies) = reads::TALLIES.run(&shared.readers, read).await?;
     let count = usize::try_from((to - from) / step.length).unwrap_or_default();
     let mut series: BTreeMap<String, Vec<u64>> = BTreeMap::new();
     let is_shown = |of: &AppId| app.as_ref().map_or_else(|| operator.sees(of), |app| app == of);
