@@ -35,7 +35,7 @@ pub use users::{
 use super::table::Table;
 
 /// Every table.
-pub const ALL: [&Table; 19] = [
+pub const ALL: [&Table; 20] = [
     &ANSWER_SECRET,
     &ANSWERS,
     &AUDIT,

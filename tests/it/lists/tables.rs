@@ -17,7 +17,7 @@ enum Fate {
 }
 use Fate::{Anew, Truth};
 
-const TABLES: [(&str, Fate); 22] = [
+const TABLES: [(&str, Fate); 23] = [
     ("journal", Truth),
     ("bodies", Truth),
     ("changes", Truth),
