@@ -22,6 +22,7 @@ use Needs::{KeyFile, Nothing, Operator, OwnPage, Viewer};
 const CALLS: &[(&str, Needs)] = &[
     ("GET /", Nothing),
     ("GET /apps", Viewer),
+    ("GET /stats", Viewer),
     ("GET /audit", Viewer),
     ("GET /console", Nothing),
     ("GET /console/", Nothing),
