@@ -176,7 +176,22 @@ pub struct EntryPage {
     pub next: Option<EntryPlace>,
 }
 
+impl EntryPlace {
+    /// The last entry that was looked at.
+    pub fn last(&self) -> Seq {
+        self.last
+    }
+}
+
 impl DirectoryReader {
+    /// The first page of a query, found by looking at one entry after the other. It looks at no more than `most`.
+    pub fn scan_entries(&self, query: &EntryQuery, limit: usize, most: usize) -> Result<EntryPage> {
+        let (rows, page) = (self.snapshot()?, EntryPage::default());
+        let mut page = PageBuilder { rows: &*rows, query, after: None, limit, most, page, last: None };
+        page.scan()?;
+        Ok(page.page)
+    }
+
     /// A page of at most `limit` entries after a place. It looks at no more than `most` entries, and at one at least.
     ///
     /// The entries of app users are found along their links, and not by looking at all.

@@ -1,6 +1,7 @@
 //! Changes that an operator makes through the admin listener.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::Path;
@@ -12,12 +13,14 @@ use serde_json::json;
 use super::answers::{EMPTY, answer, json, member};
 use super::audit::ByActor;
 use super::error::ApiError;
+use super::operator_request::{OperatorRequest, number};
 use super::quarantine::not_held;
 use super::state::{HttpState, State};
 use super::{body, reads, webhooks};
 use crate::clock::now_ms;
 use crate::directory::DirectoryReader;
-use crate::ingest::job::RetryJob;
+use crate::domain::{AppId, Visibility};
+use crate::ingest::job::{RetryJob, WebhookResult};
 use crate::rebuild::{self, Comparison};
 use crate::smooch::json::without_mark;
 use crate::store::rows::RowKey;
@@ -27,56 +30,76 @@ use crate::store::{Actor, AuditAction, AuditEntry, Seq};
 /// The most bytes of a repair request.
 const REBUILD_BYTES: usize = 8 << 20;
 
-fn seq(text: &str) -> Result<Seq, ApiError> {
-    text.parse().map_err(|_| ApiError::bad_request("The number of a body in quarantine is a whole number"))
+/// What became of a quarantined body that was parsed again.
+pub(super) struct Redriven {
+    pub(super) result: WebhookResult,
+    /// Why it stays in quarantine: the reason code, and the detail.
+    pub(super) trouble: Option<(&'static str, String)>,
+}
+
+/// Parses a quarantined body again, by today's bounds, and applies it as if it came now; `None` if it is not in
+/// quarantine, or `may` refuses its app.
+pub(super) async fn redrive_one(
+    shared: &HttpState,
+    seq: Seq,
+    by: Arc<Actor>,
+    may: impl Fn(&AppId) -> bool,
+) -> Result<Option<Redriven>, ApiError> {
+    let quarantined = move |reader: &mut DirectoryReader| reader.find_quarantined(seq);
+    let held = reads::QUARANTINED.run(&shared.readers, quarantined).await?;
+    let Some(held) = held.filter(|held| may(&held.app)) else { return Ok(None) };
+    let now = now_ms();
+    let read = webhooks::read(shared, &held.app, now, &held.body);
+    let delivered = webhooks::split_usable(&held.app, now, held.body, read);
+    let trouble = delivered.unusable.first().map(|(reason, detail)| (*reason, detail.clone()));
+    let retry = RetryJob { seq, held_since: held.received, webhook: delivered, by };
+    let Some(result) = shared.queue.retry_quarantined(retry).await? else { return Ok(None) };
+    let (learned, unusable, erased) = (result.learned, result.quarantined, result.erased);
+    tracing::info!(seq, learned, unusable, erased, "a body was redriven");
+    // A failure in the worker has no reason of its own.
+    let unapplied = || ("cannot_apply", "it cannot be applied; the log says why".to_owned());
+    let trouble = (unusable > 0).then(|| trouble.unwrap_or_else(unapplied));
+    Ok(Some(Redriven { result, trouble }))
 }
 
 /// POST `/quarantine/{seq}/redrive`: parses a quarantined body again, by today's bounds, and applies it
 /// as if it came now. 200 `{"seq","learned","kept","repeated","unusable","reason"?,"detail"?}`; if no
 /// part is unusable, the body leaves the quarantine. 404 if it is not there.
 pub(super) async fn redrive(
-    shared: State,
+    request: OperatorRequest,
     ByActor(by): ByActor,
-    Path(number): Path<String>,
+    Path(seq): Path<String>,
 ) -> Result<Response, ApiError> {
-    let seq = seq(&number)?;
-    let quarantined = move |reader: &mut DirectoryReader| reader.find_quarantined(seq);
-    let held = reads::QUARANTINED.run(&shared.readers, quarantined).await?;
-    let held = held.ok_or_else(not_held)?;
-    let now = now_ms();
-    let read = webhooks::read(&shared, &held.app, now, &held.body);
-    let delivered = webhooks::split_usable(&held.app, now, held.body, read);
-    let trouble = delivered.unusable.first().map(|(reason, detail)| (*reason, detail.clone()));
-    let receipt = shared
-        .queue
-        .retry_quarantined(RetryJob { seq, held_since: held.received, webhook: delivered, by })
-        .await?;
-    let receipt = receipt.ok_or_else(not_held)?;
-    let (learned, unusable, erased) = (receipt.learned, receipt.quarantined, receipt.erased);
-    tracing::info!(seq, learned, unusable, erased, "a body was redriven");
-    // A failure in the worker has no reason of its own.
-    let unapplied = || ("cannot_apply", "it cannot be applied; the log says why".to_owned());
+    let seq = number(&seq)?;
+    let redriven = redrive_one(&request.shared, seq, by, |app| request.operator.sees(app)).await?;
+    let Redriven { result, trouble } = redriven.ok_or_else(not_held)?;
     let mut answered = json!({
-        "kept": receipt.kept,
-        "learned": learned,
-        "repeated": receipt.repeated,
+        "kept": result.kept,
+        "learned": result.learned,
+        "repeated": result.repeated,
         "seq": seq,
-        "unusable": unusable,
+        "unusable": result.quarantined,
     });
-    if unusable > 0 {
-        let (reason, detail) = trouble.unwrap_or_else(unapplied);
-        (answered["reason"], answered["detail"]) = (reason.into(), detail.into());
+    if let Some((reason, detail)) = trouble {
+        answered["reason"] = reason.into();
+        match request.visibility() {
+            Visibility::Whole => answered["detail"] = detail.into(),
+            Visibility::Masked => answered["masked"] = json!(["detail"]),
+        }
     }
     Ok(answer(StatusCode::OK, &answered))
 }
 
 /// DELETE `/quarantine/{seq}`: deletes a body from the quarantine. 200 `{}`; 404 if it is not there.
 pub(super) async fn delete_quarantined(
-    shared: State,
+    request: OperatorRequest,
     ByActor(by): ByActor,
-    Path(number): Path<String>,
+    Path(seq): Path<String>,
 ) -> Result<Response, ApiError> {
-    let seq = seq(&number)?;
+    let (seq, shared) = (number(&seq)?, &request.shared);
+    let quarantined = move |reader: &mut DirectoryReader| reader.find_quarantined(seq);
+    let held = reads::QUARANTINED.run(&shared.readers, quarantined).await?;
+    held.filter(|held| request.operator.sees(&held.app)).ok_or_else(not_held)?;
     match shared.queue.drop_quarantined(vec![seq], by).await? {
         0 => Err(not_held()),
         _ => {

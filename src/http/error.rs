@@ -33,6 +33,8 @@ pub(super) struct ApiError {
 pub(super) enum ErrorMember {
     /// The `_id` of the app user concerned.
     User(String),
+    /// How many there are.
+    Count(u64),
     /// The oldest retained change, and the epoch of the feed.
     Oldest(u64, Option<Epoch>),
 }
@@ -158,6 +160,7 @@ impl IntoResponse for ApiError {
                 answer["oldest"] = (*oldest).into();
                 epoch.iter().for_each(|epoch| answer["epoch"] = epoch.to_string().into());
             }
+            Some(ErrorMember::Count(count)) => answer["count"] = (*count).into(),
             None => {}
         }
         let mut response = self.respond(self.status, &answer);

@@ -3,6 +3,7 @@
 mod detail;
 mod entry_answer;
 mod request;
+mod tail;
 
 use axum::body::Bytes;
 use axum::extract::Path;
@@ -19,13 +20,15 @@ use crate::clock::now_ms;
 use crate::config::RetentionSettings;
 use crate::directory::DirectoryReader;
 use crate::directory::journal::{EntryContent, EntryState};
+use crate::domain::SmoochId;
 use crate::ingest::maintenance::reparse_event;
 use crate::operators::Operator;
 use crate::smooch::journal_entry::note;
 use crate::store::readers::LaneReader as _;
-use crate::store::{self, Entry, Seq, Source};
+use crate::store::{self, AuditEntry, Entry, Seq, Source};
 use entry_answer::EntryAnswer;
 use request::JournalRequest;
+pub(super) use tail::tail;
 
 /// The most entries that one page looks at.
 const MOST_LOOKED: usize = 20_000;
@@ -82,9 +85,14 @@ pub(super) async fn body(request: OperatorRequest, Path(seq): Path<String>) -> R
     let seq = number(&seq)?;
     let (operator, retention) = (request.operator.clone(), request.shared.settings.retention.clone());
     let read = move |reader: &mut DirectoryReader| {
-        Ok(find(reader, &operator, seq).and_then(|entry| received(reader, &entry, &retention)))
+        let found = find(reader, &operator, seq);
+        Ok(found.and_then(|entry| received(reader, &entry, &retention).map(|bytes| (entry, bytes))))
     };
-    let bytes = reads::JOURNAL_BODY.run(&request.shared.readers, read).await??;
+    let (entry, bytes) = reads::JOURNAL_BODY.run(&request.shared.readers, read).await??;
+    // A body that the audit log may not tell of is not shown.
+    let ids = entry.user_ids().map(SmoochId::from).collect();
+    let shown = AuditEntry { ids, entries: vec![seq], ..request.shown_body(&entry.app) };
+    request.shared.audit.add(shown).await?;
     Ok(attachment(&format!("journal-{seq}.json"), bytes))
 }
 

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use axum::extract::{FromRequestParts, MatchedPath};
 use axum::http::request::Parts;
 
+use super::audit::actor_of;
 use super::error::ApiError;
 use super::parameters;
 use super::state::HttpState;
+use crate::clock::now_ms;
 use crate::domain::{AppId, Visibility};
 use crate::operators::Operator;
-use crate::store::Seq;
+use crate::store::{AuditAction, AuditEntry, Seq};
 
 /// A request of an operator, with its parameters, all of which are known.
 pub(super) struct OperatorRequest {
@@ -42,7 +44,8 @@ impl OperatorRequest {
     /// The apps that an answer may be about: `named`, else all that the operator may see; `None` if these are all. 403
     /// for an app that the operator may not see, whether it exists or not.
     pub(super) fn apps(&self, named: Option<&str>) -> Result<Option<BTreeSet<AppId>>, ApiError> {
-        let Some(app) = named.map(AppId::from) else { return Ok(self.operator.apps.clone()) };
+        let Some(named) = named else { return Ok(self.operator.apps.clone()) };
+        let app = AppId::from(parameters::text("app", named)?.as_str());
         if !self.operator.sees(&app) {
             return Err(ApiError::forbidden("The operator may not see this app (`apps` of the operator)"));
         }
@@ -65,6 +68,12 @@ impl OperatorRequest {
     /// What an answer may show of people.
     pub(super) fn visibility(&self) -> Visibility {
         if self.operator.personal_data { Visibility::Whole } else { Visibility::Masked }
+    }
+
+    /// The entry of the audit log for a body that is shown.
+    pub(super) fn shown_body(&self, app: &AppId) -> AuditEntry {
+        let entry = AuditEntry::of(now_ms(), &actor_of(&self.operator), AuditAction::ShowBody);
+        AuditEntry { app: Some(app.clone()), ..entry }
     }
 
     /// Refuses, with 403, an operator who may not see the data of people.

@@ -1,5 +1,6 @@
 //! The quarantine for operators: the bodies in it, with their reasons.
 
+mod many;
 mod selection;
 
 use axum::extract::Path;
@@ -20,7 +21,8 @@ use crate::domain::timestamp::format_ms;
 use crate::operators::Operator;
 use crate::store::rows::RowFilter;
 use crate::store::tables::QuarantinedSummary;
-use crate::store::{Quarantined, Seq};
+use crate::store::{AuditEntry, Quarantined, Seq};
+pub(super) use many::{drop, redrive};
 use selection::{OF_PAGES, QuarantineSelection};
 
 const DEFAULT_LIMIT: usize = 50;
@@ -123,6 +125,9 @@ pub(super) async fn body(request: OperatorRequest, Path(seq): Path<String>) -> R
     request.must_see_people()?;
     let seq = number(&seq)?;
     let (_, found) = find(&request, seq).await?;
+    // A body that the audit log may not tell of is not shown.
+    let shown = AuditEntry { bodies: vec![seq], ..request.shown_body(&found.app) };
+    request.shared.audit.add(shown).await?;
     Ok(attachment(&format!("quarantine-{seq}.json"), found.body))
 }
 

@@ -43,7 +43,7 @@ reads! {
         ],
         "one app user with all its merged users (`ingest.group_members`)";
     RECEIPT: LookUp, "the receipt of an erasure", ["DELETE /appusers/{id}", "DELETE /users/{id}"], "one row";
-    QUARANTINED: LookUp, "a body in quarantine", ["POST /quarantine/{seq}/redrive"], "one row";
+    QUARANTINED: Console, "a body in quarantine", ["POST /quarantine/{seq}/redrive", "POST /quarantine/redrive", "DELETE /quarantine/{seq}"], "one row";
     CHANGES: Feed, "a page of changes", ["GET /changes"], "1,000 changes";
     SNAPSHOT: Long, "a page of the snapshot (`snapshot=true`)", ["GET /changes"], "1,000 app users";
     PAGE: Long, "a page of a list or a search",
@@ -71,6 +71,11 @@ reads! {
     JOURNAL_ENTRY: Console, "an entry of the journal, with what it changed", ["GET /journal/{seq}"],
         "`limits.history_events`";
     JOURNAL_BODY: Console, "the body of an entry", ["GET /journal/{seq}/body"], "the bodies of one batch";
+    JOURNAL_TAIL: Console, "the next entries of the journal", ["GET /journal/tail"],
+        "100 entries, 5,000 looked at in a second";
+    QUARANTINE_SELECTION: Console, "the bodies that a redrive or a drop is of",
+        ["POST /quarantine/redrive", "POST /quarantine/drop"],
+        "only the time limit. Other reads get a turn after every 20,000 bodies";
     QUARANTINE_PAGE: Console, "a page of the quarantine, and the number of bodies by reason", ["GET /quarantine"],
         "200 bodies, 20,000 looked at; the numbers: only the time limit. Other reads get a turn after every 20,000 bodies";
     QUARANTINED_BODY: Console, "a body in quarantine with its headers",

@@ -145,6 +145,7 @@ async fn accept(
         Ok(receipt) => {
             shared.app_activity.record_webhook(app, received);
             shared.metrics.accept(outcome(&receipt));
+            shared.app_activity.count_delivery(app, outcome(&receipt));
             log_unusable(app, trouble, &receipt);
             Ok(receipt)
         }

@@ -3,13 +3,16 @@
 //! A webhook that was switched off and a secret that no longer matches are both visible only as silence.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
+use serde::Serialize;
 use tokio::time::sleep;
 
 use crate::clock::now_ms;
 use crate::domain::AppId;
+use crate::metrics::WebhookOutcome;
 
 /// Bounds each sleep, because the clock of the machine may be set meanwhile.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
@@ -20,6 +23,53 @@ const NEVER: i64 = i64::MIN;
 /// The activity of every app of the settings.
 pub struct AppActivity(BTreeMap<AppId, TrackedApp>);
 
+/// Deliveries that were accepted since the start, by outcome.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct DeliveryCounts {
+    /// Something in them was new.
+    pub stored: u64,
+    /// All of them was stored before.
+    pub repeated: u64,
+    /// They are in quarantine, whole or in part.
+    pub quarantined: u64,
+    /// They were dropped, because they name an erased app user.
+    pub erased: u64,
+}
+
+impl DeliveryCounts {
+    fn each(self, other: Self, join: impl Fn(u64, u64) -> u64) -> Self {
+        Self {
+            stored: join(self.stored, other.stored),
+            repeated: join(self.repeated, other.repeated),
+            quarantined: join(self.quarantined, other.quarantined),
+            erased: join(self.erased, other.erased),
+        }
+    }
+
+    /// Those since an earlier count.
+    pub fn since(self, earlier: Self) -> Self {
+        self.each(earlier, u64::saturating_sub)
+    }
+}
+
+/// [`DeliveryCounts`] as they grow.
+#[derive(Default)]
+struct Tally {
+    stored: AtomicU64,
+    repeated: AtomicU64,
+    quarantined: AtomicU64,
+    erased: AtomicU64,
+}
+
+impl Tally {
+    fn counts(&self) -> DeliveryCounts {
+        let [stored, repeated, quarantined, erased] =
+            [&self.stored, &self.repeated, &self.quarantined, &self.erased]
+                .map(|count| count.load(Ordering::Relaxed));
+        DeliveryCounts { stored, repeated, quarantined, erased }
+    }
+}
+
 struct TrackedApp {
     /// The silence after which it is reported; `None` for never.
     silent_after: Option<Duration>,
@@ -28,6 +78,8 @@ struct TrackedApp {
     /// The time from which webhooks of the app are expected, in ms since 1970.
     from: i64,
     silent: AtomicBool,
+    /// Shared with the same app of other settings, so that none is lost by a reload.
+    tally: Arc<Tally>,
 }
 
 /// The activity of one app.
@@ -49,6 +101,7 @@ impl AppActivity {
             last: AtomicI64::new(NEVER),
             from: now_ms(),
             silent: AtomicBool::new(false),
+            tally: Arc::default(),
         };
         Self(apps.into_iter().map(|(id, silent_after)| (id, app(silent_after))).collect())
     }
@@ -61,6 +114,7 @@ impl AppActivity {
                 app.last = AtomicI64::new(known.last.load(Ordering::Acquire));
                 app.from = known.from;
                 app.silent = AtomicBool::new(known.silent.load(Ordering::Acquire));
+                app.tally = known.tally.clone();
             }
         }
         again
@@ -73,6 +127,29 @@ impl AppActivity {
         if known.silent.load(Ordering::Acquire) {
             known.check_silence(app);
         }
+    }
+
+    /// Counts a delivery that was accepted.
+    pub fn count_delivery(&self, app: &AppId, outcome: WebhookOutcome) {
+        let Some(Tally { stored, repeated, quarantined, erased }) =
+            self.0.get(app).map(|known| &*known.tally)
+        else {
+            return;
+        };
+        let count = match outcome {
+            WebhookOutcome::stored => stored,
+            WebhookOutcome::repeated => repeated,
+            WebhookOutcome::quarantined => quarantined,
+            WebhookOutcome::erased => erased,
+            _ => return,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The deliveries of some apps.
+    pub fn deliveries(&self, is_meant: impl Fn(&AppId) -> bool) -> DeliveryCounts {
+        let meant = self.0.iter().filter(|(app, _)| is_meant(app)).map(|(_, known)| known.tally.counts());
+        meant.fold(DeliveryCounts::default(), |sum, counts| sum.each(counts, |a, b| a + b))
     }
 
     /// Every app, ordered by id.

@@ -3,11 +3,13 @@
 mod bodies;
 mod entries;
 mod lists;
+mod many;
 mod operators;
+mod tail;
 
 use serde_json::{Value, json};
 
-use crate::support::{APP, Answer, Home, Program, basic, first_message, request};
+use crate::support::{APP, Answer, Home, Program, basic, first_message, proof_of, request};
 
 /// A second app, with its webhook secret and its key.
 pub const OTHER: &str = "other";
@@ -70,7 +72,9 @@ pub fn all(program: &Program, path: &str, of: &str) -> (Vec<u64>, u64) {
 pub fn bytes(program: &Program, path: &str) -> (Answer, Vec<u8>) {
     // The same, as text, checked against the document.
     let answer = request(program.admin, "GET", path, &[], b"").unwrap();
-    let line = format!("GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", program.admin);
+    let (host, proof) = (program.admin, proof_of(program.admin).unwrap());
+    let line =
+        format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nauthorization: {proof}\r\nconnection: close\r\n\r\n");
     let raw = crate::support::raw(program.admin, line.as_bytes()).unwrap();
     let at = raw.windows(4).position(|end| end == b"\r\n\r\n").unwrap() + 4;
     (answer, raw[at..].to_vec())

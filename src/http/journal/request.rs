@@ -11,6 +11,8 @@ use crate::http::error::{ApiError, no_user};
 use crate::http::list_cursor;
 use crate::http::operator_request::OperatorRequest;
 use crate::http::parameters::{limit, text};
+use crate::http::state::HttpState;
+use crate::ingest::app_activity::DeliveryCounts;
 use crate::store::{Outcome, Source};
 
 const DEFAULT_LIMIT: usize = 50;
@@ -77,6 +79,21 @@ impl JournalRequest {
             return Err(no_user());
         }
         Ok(EntryQuery { users: Some((user.app.clone(), ids)), ..self.query.clone() })
+    }
+
+    /// The same for entries to come: an app user that is not known yet is taken by its `_id`.
+    pub(super) fn resolve_coming(&self, reader: &DirectoryReader) -> Result<EntryQuery, ApiError> {
+        let Some(user) = &self.user else { return Ok(self.query.clone()) };
+        let mut ids = user.ids(reader)?;
+        if ids.is_empty() {
+            ids.insert(SmoochId::from(&*user.name.text));
+        }
+        Ok(EntryQuery { users: Some((user.app.clone(), ids)), ..self.query.clone() })
+    }
+
+    /// The deliveries of the apps that the entries are of.
+    pub(super) fn deliveries(&self, shared: &HttpState) -> DeliveryCounts {
+        shared.app_activity.deliveries(|app| self.query.apps.as_ref().is_none_or(|apps| apps.contains(app)))
     }
 
     /// The cursor of the page that begins behind this place.

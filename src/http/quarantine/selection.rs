@@ -63,10 +63,10 @@ impl QuarantineSelection {
         Ok(Self { apps, reason, span, seqs: None })
     }
 
-    fn admits(&self, held: &QuarantinedSummary, reason: Option<&String>) -> bool {
+    fn admits(&self, held: &QuarantinedSummary) -> bool {
         self.span.has(held.seq, held.received)
             && self.apps.as_ref().is_none_or(|apps| apps.contains(&held.app))
-            && reason.is_none_or(|reason| *reason == held.reason)
+            && self.reason.as_ref().is_none_or(|reason| *reason == held.reason)
             && self.seqs.as_ref().is_none_or(|seqs| seqs.contains(&held.seq))
     }
 
@@ -86,7 +86,7 @@ impl QuarantineSelection {
             let piece = reader.list_quarantined(&filter, PIECE.min(most - found.looked + 1))?;
             let Some(end) = piece.last().map(|held| held.seq) else { return Ok(found) };
             for held in piece {
-                let is_selected = self.admits(&held, self.reason.as_ref());
+                let is_selected = self.admits(&held);
                 if found.looked == most || is_selected && found.bodies.len() == limit {
                     found.next = last;
                     return Ok(found);
@@ -101,31 +101,68 @@ impl QuarantineSelection {
         }
     }
 
+    /// The same of these numbers alone, if any are given.
+    pub(super) fn with_seqs(self, seqs: Option<BTreeSet<Seq>>) -> Self {
+        Self { seqs, ..self }
+    }
+
     /// How many bodies have each reason, in the order of the reasons, whichever is selected.
     pub(super) async fn count_reasons(
         &self,
         reads: &ActiveRead<DirectoryReader>,
     ) -> Result<BTreeMap<String, usize>, ApiError> {
-        let (mut counts, mut filter) = (BTreeMap::new(), Some(RowFilter::default()));
-        while let Some(mut from) = filter.take() {
+        let mut counts = BTreeMap::new();
+        let any = Self { reason: None, ..self.clone() };
+        any.scan(reads, RowFilter::default(), |held| *counts.entry(held.reason).or_default() += 1).await?;
+        Ok(counts)
+    }
+
+    /// How many bodies behind a number are selected, and the first of them, at most `most`, the oldest first.
+    pub(super) async fn find(
+        &self,
+        reads: &ActiveRead<DirectoryReader>,
+        after: Option<Seq>,
+        most: usize,
+    ) -> Result<(usize, Vec<QuarantinedSummary>), ApiError> {
+        let (mut count, mut bodies) = (0, Vec::new());
+        let mut filter = RowFilter::default();
+        after.into_iter().for_each(|after| filter.continue_after(after.min(i64::MAX as Seq - 1)));
+        let put = |held| {
+            count += 1;
+            if bodies.len() < most {
+                bodies.push(held);
+            }
+        };
+        self.scan(reads, filter, put).await?;
+        Ok((count, bodies))
+    }
+
+    /// Passes the selected bodies of a filter on, in its order. Other reads get a turn after every [`STEP`].
+    async fn scan(
+        &self,
+        reads: &ActiveRead<DirectoryReader>,
+        filter: RowFilter,
+        put: impl FnMut(QuarantinedSummary),
+    ) -> Result<(), ApiError> {
+        let (mut next, mut put) = (Some(filter), put);
+        while let Some(mut from) = next.take() {
             let selection = self.clone();
             let step = move |reader: &mut DirectoryReader| {
-                let (mut reasons, mut looked) = (Vec::new(), 0);
+                let (mut admitted, mut looked) = (Vec::new(), 0);
                 while looked < STEP {
                     let piece = reader.list_quarantined(&from, PIECE)?;
-                    let Some(end) = piece.last().map(|held| held.seq) else { return Ok((reasons, None)) };
+                    let Some(end) = piece.last().map(|held| held.seq) else { return Ok((admitted, None)) };
                     looked += piece.len();
-                    let admitted = piece.into_iter().filter(|held| selection.admits(held, None));
-                    reasons.extend(admitted.map(|held| held.reason));
+                    admitted.extend(piece.into_iter().filter(|held| selection.admits(held)));
                     from.continue_after(end);
                 }
-                Ok((reasons, Some(from)))
+                Ok((admitted, Some(from)))
             };
-            let (reasons, rest) = reads.run(step).await?;
-            reasons.into_iter().for_each(|reason| *counts.entry(reason).or_default() += 1);
-            filter = rest;
+            let (admitted, rest) = reads.run(step).await?;
+            admitted.into_iter().for_each(&mut put);
+            next = rest;
         }
-        Ok(counts)
+        Ok(())
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use crate::support::{KEY_ID, KEY_SECRET, PATIENCE, Program, basic};
+use crate::support::{KEY_ID, KEY_SECRET, PATIENCE, Program, basic, proof_of};
 
 /// A server-sent event.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -32,16 +32,20 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// Asks for the stream with the demo key. HTTP/1.0, so that the body comes as it is.
+    /// Asks for the stream with the demo key; at an admin listener with its own proof. HTTP/1.0, so that the body comes as it is.
     pub fn open(to: SocketAddr, path: &str, last: Option<&str>) -> std::io::Result<Self> {
+        let last = last.map_or(String::new(), |id| format!("last-event-id: {id}\r\n"));
+        let key = proof_of(to).unwrap_or_else(|| basic(KEY_ID, KEY_SECRET));
+        Self::open_with(to, path, &format!("authorization: {key}\r\n{last}"))
+    }
+
+    /// The same with these headers, each a line.
+    pub fn open_with(to: SocketAddr, path: &str, headers: &str) -> std::io::Result<Self> {
         let mut stream = TcpStream::connect(to)?;
         stream.set_read_timeout(Some(PATIENCE))?;
-        let last = last.map_or(String::new(), |id| format!("last-event-id: {id}\r\n"));
-        let key = basic(KEY_ID, KEY_SECRET);
-        stream.write_all(
-            format!("GET {path} HTTP/1.0\r\nhost: here\r\naccept: text/event-stream\r\nauthorization: {key}\r\n{last}\r\n")
-                .as_bytes(),
-        )?;
+        let head =
+            format!("GET {path} HTTP/1.0\r\nhost: localhost\r\naccept: text/event-stream\r\n{headers}\r\n");
+        stream.write_all(head.as_bytes())?;
         let mut stream = Self { lines: BufReader::new(stream), head: String::new(), comments: Vec::new() };
         while let Some(line) = stream.line().filter(|line| !line.is_empty()) {
             stream.head.push_str(&line.to_ascii_lowercase());

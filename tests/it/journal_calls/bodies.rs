@@ -66,6 +66,9 @@ fn the_body_of_a_call_is_the_one_that_was_sent() {
     assert_eq!(body, json!({ "userId": "dora" }).to_string().into_bytes());
     let key = crate::support::basic(crate::support::KEY_ID, crate::support::KEY_SECRET);
     assert_eq!(program.request("DELETE", "/v1/appusers/dora", &[("authorization", &key)], b"").status, 200);
+    let audit = ok(&program, "/audit");
+    let mut shown = audit["entries"].as_array().unwrap().iter().filter(|entry| entry["action"] == "showBody");
+    assert_eq!(shown.next().map(|entry| &entry["entries"]), Some(&json!([1])), "{audit}");
     let none = program.admin("/journal/2/body");
     assert_eq!(none.status, 404, "{none:?}");
     assert_eq!(ok(&program, "/journal/2")["entry"]["hasBody"], false);

@@ -194,16 +194,7 @@ fn play(members: &mut Members) {
     let after = members.answered("listUsers", &page)["meta"]["afterCursor"].as_str().unwrap().to_owned();
     let page = format!("{v2}?page[size]=1&page[after]={}", encoded(&after));
     members.answered("listUsers", &api(&program, "GET", &page, &Value::Null));
-    for n in 0..2 {
-        assert_eq!(program.webhook(format!("not JSON {n}")).status, 200);
-    }
-    for (operation, path) in [
-        ("listJournal", "/journal"),
-        ("listQuarantine", "/quarantine?limit=1"),
-        ("getQuarantined", "/quarantine/1"),
-    ] {
-        members.answered(operation, &program.admin(path));
-    }
+    hold(members, &home, &program);
     members.answered(
         "importAppUsers",
         &admin(&program, &format!("/import?app={APP}"), "application/x-ndjson", "{}\n"),
@@ -232,6 +223,26 @@ fn play(members: &mut Members) {
     members.answered("getJournalEntry", &program.admin(&format!("/journal/{merge}")));
 }
 
+/// Bodies in quarantine, more than one call redrives.
+fn hold(members: &mut Members, home: &Home, program: &Program) {
+    for n in 0..2 {
+        assert_eq!(program.webhook(format!("not JSON {n}")).status, 200);
+    }
+    for (operation, path) in [
+        ("listJournal", "/journal"),
+        ("listQuarantine", "/quarantine?limit=1"),
+        ("getQuarantined", "/quarantine/1"),
+    ] {
+        members.answered(operation, &program.admin(path));
+    }
+    let more = "WITH RECURSIVE n(seq) AS (SELECT 3 UNION ALL SELECT seq + 1 FROM n WHERE seq < 1001)
+                INSERT INTO quarantine SELECT n.seq, app, received, reason, detail, headers, body
+                FROM quarantine, n WHERE quarantine.seq = 1";
+    home.sql().execute_batch(more).unwrap();
+    let all = admin(program, "/quarantine/redrive", "application/json", r#"{"filter":{},"expect":1001}"#);
+    members.answered("redriveMany", &all);
+}
+
 /// Calls of operators: one that sees no values of people, and the change of one in the history.
 fn ask_as_operators(members: &mut Members) {
     let program = masking::seeded();
@@ -247,6 +258,7 @@ fn ask_as_operators(members: &mut Members) {
     members.answered("listJournal", &console::ask(&program, "GET", "/journal", ""));
     assert_eq!(program.webhook("not JSON").status, 200);
     members.answered("getQuarantined", &console::ask(&program, "GET", "/quarantine/1", ""));
+    members.answered("redrive", &console::ask(&program, "POST", "/quarantine/1/redrive", "{}"));
     let ann = format!("/v1/apps/{APP}/appusers/{}", masking::ANN);
     members.answered("getAppUser", &console::ask(&program, "GET", &ann, ""));
     members.answered("listChannels", &console::ask(&program, "GET", &format!("{ann}/channels"), ""));

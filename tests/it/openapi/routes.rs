@@ -74,8 +74,10 @@ fn of_the_document() -> Routes {
     let paths = DOCUMENT["paths"].as_object().unwrap();
     let words = |path: &'static str| path.split('/').collect::<Vec<_>>();
     let methods = |path: &'static String| {
-        // A word may be in the place of an id: then the methods of the id's route apply to it too.
-        let items = paths.iter().filter(|(template, _)| fits(&words(template), &words(path)));
+        // A word may be in the place of an id, but not of a number: then the methods of the id's route apply to it too.
+        let is_number = |template: &str| template.contains("{seq}") && !path.contains("{seq}");
+        let items = paths.iter().filter(|(template, _)| !is_number(template));
+        let items = items.filter(|(template, _)| fits(&words(template), &words(path)));
         let items: Vec<_> = items.map(|(_, item)| item).collect();
         let methods = METHODS.iter().filter(|method| items.iter().any(|item| item.get(method).is_some()));
         methods.map(|method| (*method).to_owned()).collect()
