@@ -47,9 +47,6 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// The last bytes of a stream whose operator is signed out.
-const SIGNED_OUT: &str = ": signed out\n\n";
-
 /// GET `/journal/tail`: new entries that meet the conditions as events `entry`, whose `id` is the number; at most 50 a
 /// second. What is passed over is counted in events `skipped`. Each second an event `rate` has the deliveries since the one before, by
 /// outcome.
@@ -182,7 +179,6 @@ impl Tail {
             tokio::select! {
                 _ = self.commits.changed(), if !self.is_due => self.is_due = true,
                 _ = self.draining.wait_for(|draining| *draining) => {}
-                () = self.request.operator.ending.wait() => {}
                 () = sleep_until(wake) => {}
             }
         }
@@ -193,7 +189,6 @@ impl Tail {
         let last = match () {
             () if self.ended => return None,
             () if *self.draining.borrow() => STOP_COMMENT,
-            () if self.request.operator.ending.has_come() => SIGNED_OUT,
             () if Instant::now() >= self.until => END_COMMENT,
             () => return Some(None),
         };

@@ -232,7 +232,6 @@ fn a_tail_ends_with_its_session_within_a_second() {
     assert_eq!(ended.status, 200, "{ended:?}");
     let began = Instant::now();
     while tail.next().is_some() {}
-    assert_eq!(tail.comments.last().unwrap(), "signed out");
     assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
 }
 

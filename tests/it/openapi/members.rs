@@ -221,6 +221,7 @@ fn play(members: &mut Members) {
     members.answered("listHistory", &api(&program, "GET", &history, &Value::Null));
     let merge = program.admin("/journal?trigger=api:merge").json()["entries"][0]["seq"].clone();
     members.answered("getJournalEntry", &program.admin(&format!("/journal/{merge}")));
+    members.answered("listAudit", &program.admin("/audit"));
 }
 
 /// Bodies in quarantine, more than one call redrives.
