@@ -8,6 +8,7 @@ mod places;
 mod problem;
 mod read;
 mod reload;
+mod report;
 mod rules;
 mod secret;
 mod settings;
@@ -23,6 +24,7 @@ pub use console::{ConsoleSettings, OperatorSettings, ProxySettings};
 use layers::ENVIRONMENT;
 pub use origin::SettingsOrigin;
 pub use problem::{SettingLocation, SettingsProblem, SettingsProblems};
+pub use report::{ReportedSetting, ReportedValue, SettingsReport, SettingsSources};
 pub use secret::Secret;
 pub use settings::{
     AppSettings, BackupSettings, FeedSettings, IngestSettings, LimitSettings, LogSettings, ReadSettings,

@@ -6,6 +6,7 @@
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod diagnosis;
 pub mod directory;
 pub mod domain;
 pub mod exit;

@@ -11,7 +11,7 @@ use rollcall::cli::{
     audit, backup, check_config, check_health, console, describe, doctor, erase, export, import, journal,
     quarantine, rebuild, replay, tail, token,
 };
-use rollcall::config::{Settings, SettingsProblems, StoreUrl};
+use rollcall::config::{Settings, SettingsProblems, SettingsSources, StoreUrl};
 use rollcall::{exit, log, server};
 
 #[cfg(feature = "mimalloc")]
@@ -148,8 +148,7 @@ fn main() -> ExitCode {
         }
         (_, Err(problems)) => return refuse(&problems),
         (CliCommand::Serve, Ok(settings)) => {
-            let load_again = || Settings::load_again(cli.config.as_deref(), &cli.set);
-            return run_service(&settings, load_again);
+            return run_service(&settings, SettingsSources { path: cli.config, overrides: cli.set });
         }
         (CliCommand::Replay(args), Ok(settings)) => waited_for(replay::run(&args, &settings)),
         (CliCommand::Token(args), Ok(settings)) => token::run(&args, &settings).map(done),
@@ -193,9 +192,9 @@ fn done((): ()) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn run_service(settings: &Settings, load_again: impl Fn() -> Result<Settings, SettingsProblems>) -> ExitCode {
+fn run_service(settings: &Settings, sources: SettingsSources) -> ExitCode {
     let _last_lines = log::start(&settings.log);
-    let ended = server::block_on(server::run(settings, load_again)).flatten();
+    let ended = server::block_on(server::run(settings, sources)).flatten();
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

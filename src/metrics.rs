@@ -79,7 +79,7 @@ metrics_table! {
     pub id_conflicts: Counter, "id_conflicts", "Events with the id of another event and another content";
     pub identity_conflicts: Counter, "identity_conflicts", "userIds that another _id carries too";
     pub quarantine_dropped: Counter, "quarantine_dropped", "Bodies dropped to bound the quarantine";
-    backups: Family<FixedLabel, Counter>, "backups", "Scheduled backups by outcome";
+    backups: Family<FixedLabel, Counter>, "backups", "Backups by outcome, of the schedule and of operators";
     pub to_relearn: Gauge, "journal_entries_to_learn_again",
         "Journal entries still to be applied again by newer rules; 1 while the result is compared";
     backup_last_success: Gauge, "backup_last_success_timestamp_seconds",
@@ -202,7 +202,7 @@ impl Metrics {
         }
     }
 
-    /// Counts a scheduled backup: `made` or `failed`.
+    /// Counts a backup of the schedule or of an operator: `made` or `failed`.
     pub fn backup(&self, outcome: &'static str) {
         self.backups.get_or_create(&[("outcome", outcome)]).inc();
     }

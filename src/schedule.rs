@@ -6,20 +6,23 @@ use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use folder::forget;
+pub use folder::taken;
 pub use folder::{BackupFolder, look};
-use folder::{forget, taken};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::config::{BackupSettings, Settings, StoreUrl};
 use crate::directory::users::show_by_id;
+use crate::directory::verify::verify;
+use crate::ingest::maintenance::READING;
 use crate::metrics::Metrics;
-use crate::store::sqlite::{self, CopyError, FileTask, PARTIAL};
+use crate::store::sqlite::{self, Checked, CopyError, FileTask, PARTIAL};
 
 /// Time until the next attempt after a failure, at most.
 const RETRY: Duration = Duration::from_secs(300);
@@ -143,28 +146,17 @@ impl BackupThread {
 
     /// Makes a backup and deletes the oldest ones. Returns whether it succeeded.
     fn make(&self, folder: &Path) -> bool {
-        let path = folder.join(format!("rollcall-{}.db", sqlite::file_timestamp()));
-        let made = || {
-            prepare_folder(folder, &self.database)?;
-            let mut told = |_, _, _| {};
-            let (stop, wal_limit) = (self.stop.clone(), self.wal_limit);
-            sqlite::backup(
-                &self.database,
-                &path,
-                false,
-                show_by_id,
-                &mut FileTask { progress: &mut told, stop, wal_limit },
-            )
+        let task = BackupTask {
+            database: self.database.clone(),
+            wal_limit: self.wal_limit,
+            keep: self.settings.keep,
+            stop: self.stop.clone(),
         };
-        match made() {
-            Ok(sqlite::Checked { seq, bytes, checksum, .. }) => {
-                let checksum = checksum.unwrap_or_default();
-                tracing::info!(path = %path.display(), seq, bytes, checksum, "backup completed");
+        let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        match task.make(folder) {
+            Ok(_) => {
                 self.metrics.backup("made");
                 (self.made)(true);
-                if let Err(error) = forget(folder, self.settings.keep, &self.database) {
-                    tracing::warn!(%error, "cannot delete old backups: {error}");
-                }
                 true
             }
             Err(CopyError::Stopped) => false,
@@ -178,12 +170,92 @@ impl BackupThread {
     }
 }
 
+/// Held by whoever makes or verifies a backup in this process: one at a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// A backup to be made.
+pub struct BackupTask {
+    database: PathBuf,
+    wal_limit: u64,
+    keep: usize,
+    stop: Arc<AtomicBool>,
+}
+
+impl BackupTask {
+    /// A backup by these settings. It is cancelled once `stop` is set.
+    pub fn new(settings: &Settings, stop: Arc<AtomicBool>) -> Self {
+        let StoreUrl::Sqlite(database) = &settings.store.url;
+        Self {
+            database: database.clone(),
+            wal_limit: settings.store.wal_limit,
+            keep: settings.backup.keep,
+            stop,
+        }
+    }
+
+    /// Makes the backup, unless another is being made or verified; then `None`.
+    ///
+    /// # Errors
+    /// As [`sqlite::backup`].
+    pub fn make_alone(&self, folder: &Path) -> Option<Result<(PathBuf, Checked), CopyError>> {
+        alone(|| self.make(folder))
+    }
+
+    /// Makes the backup, and deletes the oldest ones.
+    fn make(&self, folder: &Path) -> Result<(PathBuf, Checked), CopyError> {
+        let path = folder.join(format!("rollcall-{}.db", sqlite::file_timestamp()));
+        prepare_folder(folder, &self.database)?;
+        let mut told = |_, _, _| {};
+        let (stop, wal_limit) = (self.stop.clone(), self.wal_limit);
+        let mut work = FileTask { progress: &mut told, stop, wal_limit };
+        let made = sqlite::backup(&self.database, &path, false, show_by_id, &mut work)?;
+        let (seq, bytes) = (made.seq, made.bytes);
+        let checksum = made.checksum.as_deref().unwrap_or_default();
+        tracing::info!(path = %path.display(), seq, bytes, checksum, "backup completed");
+        if let Err(error) = forget(folder, self.keep, &self.database) {
+            tracing::warn!(%error, "cannot delete old backups: {error}");
+        }
+        Ok((path, made))
+    }
+
+    /// Verifies a backup as `rollcall verify` does, unless another is being made or verified; then `None`.
+    ///
+    /// # Errors
+    /// It is damaged, or cannot be read.
+    pub fn verify_alone(&self, backup: &Path) -> Option<Result<Checked, CopyError>> {
+        let mut told = |_, _, _| {};
+        let (stop, wal_limit) = (self.stop.clone(), self.wal_limit);
+        let mut work = FileTask { progress: &mut told, stop, wal_limit };
+        alone(|| verify(backup, READING.event, &mut work))
+    }
+}
+
+fn alone<T>(task: impl FnOnce() -> T) -> Option<T> {
+    match ALONE.try_lock() {
+        Ok(_alone) => Some(task()),
+        Err(TryLockError::Poisoned(_alone)) => Some(task()),
+        Err(TryLockError::WouldBlock) => None,
+    }
+}
+
+/// When the next backup is due, if backups are made.
+pub fn next_due(settings: &BackupSettings, newest: Option<Timestamp>) -> Option<Timestamp> {
+    settings.folder.as_ref()?;
+    Timestamp::now().checked_add(due_in(newest, settings.every)).ok()
+}
+
 /// Time until the next backup is due, before this process has made one. A newest backup of the future, after a change
 /// of the clock, counts as none.
 fn due_in(newest: Option<Timestamp>, every: Duration) -> Duration {
     let age = newest.map(|newest| Timestamp::now().duration_since(newest));
     let age = age.filter(|age| *age >= SignedDuration::ZERO).and_then(|age| Duration::try_from(age).ok());
     age.map_or(Duration::ZERO, |age| every.saturating_sub(age))
+}
+
+/// Why backups cannot be in this folder, if they cannot.
+pub fn refused_folder(settings: &Settings, folder: &Path) -> Option<String> {
+    let StoreUrl::Sqlite(database) = &settings.store.url;
+    sqlite::check_folder(folder, Some(database)).err().map(|refusal| refusal.to_string())
 }
 
 /// Creates the folder if needed, and removes the partial files of killed processes.

@@ -13,9 +13,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
-use crate::config::{Settings, SettingsProblems, StoreUrl};
+use crate::config::{Settings, SettingsSources, StoreUrl};
 use crate::directory::DirectoryWriter;
-use crate::http::HttpState;
+use crate::http::{HttpState, ServiceControl};
 use crate::ingest::audit_log::AuditLog;
 use crate::ingest::commit_notifier::CommitNotifier;
 use crate::ingest::heartbeat::WorkerHeartbeat;
@@ -26,6 +26,7 @@ use crate::metrics::Metrics;
 use crate::rebuild::background::BackgroundRebuild;
 use crate::schedule::Schedule;
 use crate::store;
+use crate::store::sqlite::Presence;
 use crate::store::{AuditAction, How, Retention};
 use crate::supervisor;
 pub use error::ServerError;
@@ -42,13 +43,10 @@ const LAST_ANSWERS: Duration = Duration::from_millis(500);
 /// How long webhooks are answered 503 before the process ends after it lost a file of the database.
 const SAYS_LOST: Duration = Duration::from_secs(1);
 
-/// Runs the service until SIGTERM, SIGINT or a fatal error. SIGHUP reloads the settings with `read_again`.
+/// Runs the service until SIGTERM, SIGINT or a fatal error. SIGHUP, or an operator, reloads the settings from `sources`.
 ///
 /// The listeners open first and answer 503: a database that was not closed cleanly may take long to open.
-pub async fn run(
-    settings: &Settings,
-    read_again: impl Fn() -> Result<Settings, SettingsProblems>,
-) -> Result<(), ServerError> {
+pub async fn run(settings: &Settings, sources: SettingsSources) -> Result<(), ServerError> {
     let mut signals = Signals::new().map_err(io("signals"))?;
     let metrics = Arc::new(Metrics::default());
     let mut front = Listeners::open(settings, &metrics).await?;
@@ -80,6 +78,8 @@ pub async fn run(
     let schedule = schedule_backups(settings, &queue, &metrics)?;
     let (jobs, files, counted) = (queue.clone(), (presence.clone(), damaged_tables), metrics.clone());
     let shared = HttpState::new(settings, jobs, readers, commits, files, admission, counted);
+    let (control, mut reloads) = ServiceControl::new(sources.clone());
+    let shared = shared.controlled_by(control);
     let besides = (schedule, relearning.map_err(io("the thread that learns again"))?);
     let mut live = Runtime::new(settings, shared, besides, &front, metrics);
     tokio::spawn(supervisor::watch(heartbeat));
@@ -90,17 +90,12 @@ pub async fn run(
     loop {
         tokio::select! {
             ended = &mut worker => {
-                if presence.lost().is_some() {
-                    // Senders and probes get an answer before the listener closes.
-                    sleep(SAYS_LOST).await;
-                }
-                front.stop.send_replace(true);
-                // Requests in progress are answered that their webhook may not be stored.
-                _ = timeout(LAST_ANSWERS, &mut front.public).await;
+                answer_without_worker(&presence, &mut front).await;
                 return Err(ended_early(ended));
             }
+            Some(asked) = reloads.recv() => drop(asked.send(live.reload("POST /reload", &sources))),
             told = signals.next() => match told {
-                SignalAction::Reload => live.reload(&read_again),
+                SignalAction::Reload => live.reload_by_signal(&sources),
                 SignalAction::Stop(signal) => {
                     tracing::info!(signal, "{signal}: finishing requests in progress");
                     break;
@@ -121,6 +116,17 @@ pub async fn run(
         }
     }
     Ok(())
+}
+
+/// Closes the public listener after the worker ended.
+async fn answer_without_worker(presence: &Presence, front: &mut Listeners) {
+    if presence.lost().is_some() {
+        // Senders and probes get an answer before the listener closes.
+        sleep(SAYS_LOST).await;
+    }
+    front.stop.send_replace(true);
+    // Requests in progress are answered that their webhook may not be stored.
+    _ = timeout(LAST_ANSWERS, &mut front.public).await;
 }
 
 /// Shuts down: listeners, then worker, then background threads.

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use super::database;
 use crate::config::{Settings, SettingsProblems};
 use crate::exit;
+use crate::schedule;
 
 /// Checks the settings, the paths of the database and its backups, and the apps of the database. Prints a summary on
 /// stdout, or the problems on stderr, one a line. Returns the exit code: 0, or [`exit::SETTINGS`].
@@ -18,7 +19,7 @@ pub fn run(loaded: &Result<Settings, SettingsProblems>) -> anyhow::Result<ExitCo
     let found = match loaded {
         Ok(settings) => settings
             .check_database(database::refused_name(settings))
-            .and_then(|()| settings.check_backups(|folder| database::refused_folder(settings, folder)))
+            .and_then(|()| settings.check_backups(|folder| schedule::refused_folder(settings, folder)))
             .and_then(|()| settings.check_apps(&stored_apps(settings)))
             .map(|()| settings),
         Err(problems) => Err(problems.clone()),

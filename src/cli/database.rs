@@ -1,7 +1,6 @@
 //! The database file of the settings, read beside a running service.
 
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
 
 use super::CommandError;
 use crate::config::{Settings, StoreUrl};
@@ -44,9 +43,4 @@ pub(super) fn file(settings: &Settings) -> Result<(u64, u64), CommandError> {
 pub(super) fn refused_name(settings: &Settings) -> Option<&'static str> {
     let StoreUrl::Sqlite(path) = &settings.store.url;
     sqlite::is_unfinished_name(path).then_some(sqlite::UNFINISHED)
-}
-
-pub(super) fn refused_folder(settings: &Settings, folder: &Path) -> Option<String> {
-    let StoreUrl::Sqlite(database) = &settings.store.url;
-    sqlite::check_folder(folder, Some(database)).err().map(|refusal| refusal.to_string())
 }

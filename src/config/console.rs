@@ -71,6 +71,13 @@ impl ConsoleSettings {
         }
     }
 
+    /// Everything of it, to compare: the secrets beside the rest.
+    pub(super) fn content(&self) -> (String, Vec<&str>) {
+        let secrets = self.operators.iter().flat_map(|operator| &operator.secrets);
+        let secrets = secrets.chain(self.proxy.iter().map(|proxy| &proxy.secret));
+        (format!("{self:?}"), secrets.map(Secret::expose).collect())
+    }
+
     /// Whether somebody can prove to be an operator without access to the machine's files.
     pub fn names_operators(&self) -> bool {
         !self.operators.is_empty() || self.proxy.is_some()

@@ -224,6 +224,11 @@ impl SettingsReader {
         SettingsProblems::from_list(self.layers.problems)
     }
 
+    /// The sources, as far as they were read.
+    pub(super) fn into_layers(self) -> Layers {
+        self.layers
+    }
+
     /// The problem of a value that was not read. Of an unknown table only the table is reported.
     fn unasked(&self, known: &BTreeSet<&str>, key: &str, kind: &str) -> Option<SettingsProblem> {
         let problem =

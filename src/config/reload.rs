@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::problem::{SettingLocation, SettingsProblem, SettingsProblems};
 use super::rules::{BEYOND_LOOPBACK, is_beyond_loopback};
-use super::settings::Settings;
+use super::settings::{AppSettings, Settings, SigningKey};
 
 impl Settings {
     /// Checks whether a running service with these settings and bound addresses, the public one and the admin listener's, may
@@ -42,6 +42,50 @@ impl Settings {
             problems.push(SettingsProblem::of_key(&place, "server.admin_listen", BEYOND_LOOPBACK));
         }
         SettingsProblems::from_list(problems)
+    }
+
+    /// The keys that differ in `new`; of `account_keys`, `apps` and `console` the whole.
+    pub fn changed_keys(&self, new: &Self) -> Vec<&'static str> {
+        let Self {
+            origin: _,
+            account_keys,
+            server,
+            limits,
+            ingest,
+            reads,
+            store,
+            retention,
+            feed,
+            backup,
+            log,
+            apps,
+            console,
+        } = self;
+        let lists = [
+            (
+                "account_keys",
+                account_keys
+                    .iter()
+                    .map(SigningKey::content)
+                    .ne(new.account_keys.iter().map(SigningKey::content)),
+            ),
+            ("console", console.content() != new.console.content()),
+            ("apps", apps.iter().map(AppSettings::content).ne(new.apps.iter().map(AppSettings::content))),
+        ];
+        let lists = lists.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect();
+        [
+            lists,
+            server.changed(&new.server),
+            limits.changed(&new.limits),
+            ingest.changed(&new.ingest),
+            reads.changed(&new.reads),
+            store.changed(&new.store),
+            retention.changed(&new.retention),
+            feed.changed(&new.feed),
+            backup.changed(&new.backup),
+            log.changed(&new.log),
+        ]
+        .concat()
     }
 
     /// The keys that differ in `new` and take effect with a restart only.

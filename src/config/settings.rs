@@ -25,6 +25,8 @@ macro_rules! settings_section {
     (@restart live $section:literal $key:ident) => { None };
     (@restart restart $section:literal $key:ident) => { Some(concat!($section, ".", stringify!($key))) };
     (@restart restart_section $section:literal $key:ident) => { Some($section) };
+    (@is_live live) => { true };
+    (@is_live $other:ident) => { false };
     (
         $(#[$about:meta])*
         pub struct $name:ident, $section:literal;
@@ -44,6 +46,18 @@ macro_rules! settings_section {
                 Self {
                     $($key: reader.$form(concat!($section, ".", stringify!($key)), $($bound),*),)*
                 }
+            }
+
+            /// Every key, and whether a change takes effect with a reload.
+            const KEYS: &'static [(&'static str, bool)] = &[
+                $((concat!($section, ".", stringify!($key)), settings_section!(@is_live $when)),)*
+            ];
+
+            /// The keys that differ in `new`.
+            pub(super) fn changed(&self, new: &Self) -> Vec<&'static str> {
+                let differ = [$(self.$key != new.$key),*];
+                let keys = Self::KEYS.iter().zip(differ);
+                keys.filter(|(_, differs)| *differs).map(|((key, _), _)| *key).collect()
             }
 
             /// The keys that differ in `new` and take effect with a restart only.
@@ -111,6 +125,22 @@ impl Settings {
             ingest,
         }
     }
+}
+
+/// True if a change of the key takes effect with a restart only.
+pub(super) fn needs_restart(key: &str) -> bool {
+    let sections = [
+        ServerSettings::KEYS,
+        LimitSettings::KEYS,
+        IngestSettings::KEYS,
+        ReadSettings::KEYS,
+        StoreSettings::KEYS,
+        RetentionSettings::KEYS,
+        FeedSettings::KEYS,
+        BackupSettings::KEYS,
+        LogSettings::KEYS,
+    ];
+    sections.into_iter().flatten().any(|(known, is_live)| *known == key && !is_live)
 }
 
 settings_section! {
@@ -233,6 +263,25 @@ pub struct AppSettings {
 }
 
 impl AppSettings {
+    /// Everything of it, to compare.
+    pub(super) fn content(&self) -> impl PartialEq + '_ {
+        let Self {
+            id,
+            name,
+            app_token,
+            webhook_secrets,
+            keys,
+            silent_after,
+            has_icon,
+            apn_enabled,
+            gcm_project,
+        } = self;
+        let secrets: Vec<&str> = app_token.iter().chain(webhook_secrets).map(Secret::expose).collect();
+        let keys: Vec<_> = keys.iter().map(SigningKey::content).collect();
+        let flags = (has_icon, apn_enabled, gcm_project);
+        (id, name, app_token.is_some(), secrets, keys, silent_after, flags)
+    }
+
     fn read(reader: &mut SettingsReader, app: &str, ingest: &IngestSettings) -> Self {
         let key = |name: &str| format!("{app}.{name}");
         let id = reader.required(&key("id"), header_text);
@@ -264,6 +313,11 @@ pub struct SigningKey {
 }
 
 impl SigningKey {
+    /// Everything of it, to compare.
+    pub(super) fn content(&self) -> (&str, &str) {
+        (&self.id, self.secret.expose())
+    }
+
     fn read_list(reader: &mut SettingsReader, list: &str) -> Vec<Self> {
         let items = reader.items(list);
         let key = |key: &String| Self {

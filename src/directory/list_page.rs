@@ -38,6 +38,8 @@ pub struct ListPage {
     pub users: Vec<View>,
     /// The cursors of the first and of the last app user.
     pub ends: Option<[ListCursor; 2]>,
+    /// The rows of the list that were looked at; of a search by words or by an exact value its candidates.
+    pub looked: usize,
     /// The cursor of the next page; absent on the last page.
     pub next: Option<ListCursor>,
 }

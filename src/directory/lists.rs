@@ -231,6 +231,7 @@ impl PageRead<'_> {
 
     /// Adds the candidates, in the order of the list.
     fn sort(&mut self, users: &BTreeSet<i64>, after: Option<&ListCursor>) -> Result<()> {
+        self.page.looked = users.len();
         let mut all = Vec::new();
         for user in users {
             let Some(found) = self.matcher.by_row(*user)? else { continue };
@@ -281,6 +282,7 @@ impl PageRead<'_> {
                 {
                     return Ok(());
                 }
+                self.page.looked += 1;
             }
             if is_end {
                 return Ok(());

@@ -1,20 +1,16 @@
 //! Health and metrics for the operator: liveness, readiness, counters.
 
 use std::path::Path;
-use std::time::Duration;
-
-use axum::extract::RawQuery;
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use tokio::time::timeout;
 
 use super::answers::{json, member};
 use super::error::ApiError;
+use super::readiness::{Readiness, ReadyCheck, work_in_progress};
 use super::reads;
 use super::state::State;
-use crate::domain::{AppId, SmoochId};
 use crate::ingest::app_activity::AppStatus;
-use crate::store::rows::RemakingProgress;
+use axum::extract::RawQuery;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 
 /// GET `/livez`: the process runs. Checks nothing else.
 pub(super) async fn alive() -> Response {
@@ -24,36 +20,18 @@ pub(super) async fn alive() -> Response {
 /// GET `/readyz`: 200 if webhooks would be stored: not draining, room in the queue, the database answers.
 /// `?verbose` gives one line of text a check, also for checks that do not affect readiness.
 pub(super) async fn ready(shared: State, RawQuery(query): RawQuery) -> Response {
-    let (depth, capacity) = (shared.queue.depth(), shared.queue.capacity());
-    let look = reads::READINESS
-        .run(&shared.readers, |reader| reader.find_by_id(&AppId::from(""), &SmoochId::from("")));
-    let answers = matches!(timeout(Duration::from_secs(2), look).await, Ok(Ok(_)));
-    let not_stored = match shared.presence.lost() {
-        Some(_) => Some("a file of the database was moved, removed or replaced"),
-        None => shared.metrics.storing_fails().then_some("the last batch could not be stored"),
-    };
-    let checks = [
-        ("serving", *shared.draining.borrow(), "shutting down"),
-        ("queue", depth * 10 > capacity * 9, "the queue is nearly full"),
-        ("storing", not_stored.is_some(), not_stored.unwrap_or_default()),
-        ("database", !answers, "the database does not answer"),
-    ];
-    let trouble = checks.iter().find(|(_, fails, _)| *fails).map(|(.., trouble)| *trouble);
+    let readiness = Readiness::of(&shared).await;
+    let trouble = readiness.trouble();
     let asked = query.unwrap_or_default();
     if asked.split('&').any(|part| part == "verbose" || part.starts_with("verbose=")) {
-        let line = |(check, fails, trouble): (&str, bool, &str)| {
-            if fails { format!("[-]{check}: {trouble}\n") } else { format!("[+]{check} ok\n") }
+        let line = |check: &ReadyCheck| match check.trouble {
+            Some(trouble) => format!("[-]{}: {trouble}\n", check.name),
+            None => format!("[+]{} ok\n", check.name),
         };
-        let mut lines = checks.map(line).concat();
-        lines.push_str(&format!("    {depth} of {capacity} deliveries wait\n"));
-        let remaking =
-            reads::REMAKING.run(&shared.readers, |reader| reader.read_remaking()).await.unwrap_or_default();
-        for RemakingProgress { table, done, total } in remaking {
-            lines.push_str(&format!("[!]{table}: being made anew, {done} of {total}\n"));
-        }
-        let left = shared.metrics.to_relearn.get();
-        if left > 0 {
-            lines.push_str(&format!("[!]journal: being learned again by newer rules, {left} entries left\n"));
+        let mut lines: String = readiness.checks.iter().map(line).collect();
+        lines.push_str(&format!("    {} of {} deliveries wait\n", readiness.depth, readiness.capacity));
+        for (name, said) in work_in_progress(&shared).await {
+            lines.push_str(&format!("[!]{name}: {said}\n"));
         }
         shared.app_activity.statuses().iter().for_each(|told| lines.push_str(&format_app_status(told)));
         lines.push_str(if trouble.is_some() { "not ready\n" } else { "ready\n" });
@@ -73,10 +51,15 @@ pub(super) async fn ready(shared: State, RawQuery(query): RawQuery) -> Response 
 /// The line of an app: `[!]` where it is silent. Silence does not affect readiness.
 fn format_app_status(told: &AppStatus) -> String {
     let mark = if told.silent { "[!]" } else { "[+]" };
+    format!("{mark}app {}: {}\n", told.app, last_webhook(told))
+}
+
+/// When the last webhook of an app came, and whether it is silent.
+pub(super) fn last_webhook(told: &AppStatus) -> String {
     let last = told.last.and_then(|last| jiff::Timestamp::from_millisecond(last).ok());
     let last = last.map_or_else(|| "no webhook yet".to_owned(), |last| format!("last webhook {last:.0}"));
     let silent = if told.silent { "silent, " } else { "" };
-    format!("{mark}app {}: {silent}{last}\n", told.app)
+    format!("{silent}{last}")
 }
 
 /// GET `/metrics`: all metrics, as OpenMetrics text.

@@ -23,6 +23,7 @@ use crate::smooch::{rest, v1};
 struct AppUsersAnswer<'a> {
     app_users: Box<RawValue>,
     has_more: bool,
+    looked: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     after: Option<&'a str>,
     #[serde(flatten)]
@@ -131,6 +132,7 @@ pub(super) async fn list(request: ApiRequest) -> Result<Response, ApiError> {
     let answered = AppUsersAnswer {
         app_users: page.users,
         has_more: page.next.is_some(),
+        looked: page.looked,
         after: after.as_deref(),
         count,
         links: &links,

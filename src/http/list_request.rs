@@ -57,6 +57,8 @@ pub(super) struct ShownPage<T> {
     pub(super) users: T,
     /// The places of its first and last row.
     pub(super) ends: Option<[ListCursor; 2]>,
+    /// The rows that were looked at.
+    pub(super) looked: usize,
     /// The start of the next page; none at the end of the list.
     pub(super) next: Option<ListCursor>,
 }
@@ -155,7 +157,7 @@ impl ListRequest {
                 page.users.reverse();
             }
             let users: Vec<_> = page.users.iter().map(|user| visibility.show(user)).collect();
-            Ok(Some(ShownPage { users: show(&users), ends: page.ends, next: page.next }))
+            Ok(Some(ShownPage { users: show(&users), ends: page.ends, looked: page.looked, next: page.next }))
         };
         let page = kind.run(&request.shared.readers, read).await?;
         request.shared.presence.mark_told();

@@ -65,6 +65,13 @@ impl OperatorRequest {
         }
     }
 
+    /// Refuses, with 403, an operator of some apps alone: the call is about the service as a whole.
+    pub(super) fn must_see_all_apps(&self) -> Result<(), ApiError> {
+        let why =
+            "This is about the whole service, and the operator sees some apps alone (`apps` of the operator)";
+        if self.operator.apps.is_some() { Err(ApiError::forbidden(why)) } else { Ok(()) }
+    }
+
     /// What an answer may show of people.
     pub(super) fn visibility(&self) -> Visibility {
         if self.operator.personal_data { Visibility::Whole } else { Visibility::Masked }

@@ -31,10 +31,10 @@ macro_rules! reads {
 
 reads! {
     READINESS: Probe, "a check that the database answers",
-        ["GET /readyz", "GET /healthz"],
+        ["GET /readyz", "GET /healthz", "GET /health"],
         "one row; it does not wait for a writer";
     REMAKING: Probe, "the derived tables that are being rebuilt",
-        ["GET /readyz", "GET /metrics", "POST /rebuild"],
+        ["GET /readyz", "GET /metrics", "GET /health", "POST /rebuild"],
         "two rows";
     APP_USER: LookUp, "one app user",
         [
@@ -145,7 +145,9 @@ mod tests {
     use crate::http::openapi;
 
     /// Calls that look at no database.
-    const NONE: [&str; 15] = [
+    const NONE: [&str; 17] = [
+        "GET /settings",
+        "GET /backups",
         "GET /webhooks",
         "GET /webhooks/{app}",
         "GET /livez",

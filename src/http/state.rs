@@ -13,8 +13,11 @@ use tokio::time::sleep;
 use super::answers::{raw, to_json};
 use super::auth::Apps;
 use super::body::{BodyLimits, Budget};
+use super::control::ServiceControl;
+use super::examinations::Examinations;
 use super::feed::throttle::Throttle;
 use super::host::Hosts;
+use super::known_backups::KnownBackups;
 use super::metric_counts::MetricCounts;
 use super::rate_limits::RateLimits;
 use super::reads;
@@ -65,6 +68,9 @@ pub struct HttpState {
     pub(super) admission: Admission,
     /// The app member of init's answer for each app, as JSON.
     pub(super) inits: HashMap<AppId, Box<RawValue>>,
+    pub(super) control: Option<ServiceControl>,
+    pub(super) examinations: Examinations,
+    pub(super) backups: KnownBackups,
     /// True once the service stops.
     pub draining: watch::Sender<bool>,
 }
@@ -119,8 +125,16 @@ impl HttpState {
             hosts: Hosts::new(settings),
             admission,
             inits: inits(settings),
+            control: None,
+            examinations: Examinations::default(),
+            backups: KnownBackups::default(),
             draining: watch::Sender::new(false),
         }
+    }
+
+    /// The same with the means to read its settings again.
+    pub fn controlled_by(self, control: ServiceControl) -> Self {
+        Self { control: Some(control), ..self }
     }
 
     /// The limits of a body of at most this many bytes.
@@ -192,6 +206,9 @@ impl HttpState {
             hosts: self.hosts.with_settings(settings),
             admission: self.admission.with(&settings.console, key, now_ms()),
             inits: inits(settings),
+            control: self.control.clone(),
+            examinations: self.examinations.clone(),
+            backups: self.backups.clone(),
             draining: self.draining.clone(),
         }
     }

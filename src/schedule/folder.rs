@@ -69,7 +69,7 @@ pub fn look(folder: &Path, database: &Path, now: Timestamp) -> io::Result<Backup
 }
 
 /// The time in the file name of a backup.
-pub(super) fn taken(name: &str) -> Option<Timestamp> {
+pub fn taken(name: &str) -> Option<Timestamp> {
     let parsed = jiff::fmt::strtime::parse(NAME, name).ok()?.to_datetime().ok()?;
     Some(parsed.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
 }

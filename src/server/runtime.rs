@@ -9,9 +9,9 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::error::{ServerError, io};
-use crate::config::{ServerSettings, Settings, SettingsProblems};
+use crate::config::{ServerSettings, SettingLocation, Settings, SettingsProblem, SettingsSources};
 use crate::http::listen::{self, Routes};
-use crate::http::{self, HttpState};
+use crate::http::{self, HttpState, ReloadResult, Reloaded};
 use crate::metrics::Metrics;
 use crate::operators::Key;
 use crate::rebuild::background::BackgroundRebuild;
@@ -119,53 +119,65 @@ impl Runtime {
 
     /// Reads the settings again and puts them in force together; a request keeps those of its start. Invalid
     /// settings, or those of a truncated file, are refused and nothing changes.
-    pub(super) fn reload(&mut self, read_again: impl Fn() -> Result<Settings, SettingsProblems>) {
+    pub(super) fn reload(&mut self, cause: &str, sources: &SettingsSources) -> ReloadResult {
         supervisor::reloading();
-        let read = read_again().and_then(|settings| {
+        let read = sources.load_again().and_then(|settings| {
             self.in_force.may_become(&settings, &self.listening_at)?;
             settings.check_database(None)?;
             Ok(settings)
         });
-        let read = read.map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>());
-        let key = self.shared.read_key().map_err(|error| vec![error.to_string()]);
-        let read = read.and_then(|settings| Ok((settings, key?)));
-        let is_applied = read.is_ok();
-        match read {
-            Ok((settings, key)) => {
-                self.take(&settings, key);
+        let read = read.map_err(|problems| problems.iter().cloned().collect::<Vec<_>>());
+        let key = self.shared.read_key().map_err(|error| {
+            let place = SettingLocation::File("key file".to_owned(), None);
+            vec![SettingsProblem { place, key: None, text: error.to_string() }]
+        });
+        let reloaded = read.and_then(|settings| Ok((settings, key?))).map(|(settings, key)| {
+            let changed = self.in_force.changed_keys(&settings);
+            let need_restart = self.started.need_restart(&settings);
+            self.take(cause, &settings, key, &need_restart);
+            Reloaded { changed, need_restart }
+        });
+        match &reloaded {
+            Ok(_) => {
                 self.metrics.reload("applied");
                 supervisor::ready();
             }
             Err(problems) => {
-                for problem in &problems {
-                    tracing::error!("SIGHUP: {problem}");
+                for problem in problems {
+                    tracing::error!("{cause}: {problem}");
                 }
                 let problems = problems.len();
-                tracing::error!(problems, "SIGHUP: reload refused; the previous settings stay in force");
+                tracing::error!(problems, "{cause}: reload refused; the previous settings stay in force");
                 self.metrics.reload("refused");
                 supervisor::reload_refused();
             }
         }
+        reloaded
+    }
+
+    /// Reloads at SIGHUP; the audit log has it.
+    pub(super) fn reload_by_signal(&mut self, sources: &SettingsSources) {
+        let is_applied = self.reload("SIGHUP", sources).is_ok();
         self.shared.audit.add_unasked(How::Signal, AuditAction::Reload, is_applied);
     }
 
-    fn take(&mut self, settings: &Settings, key: Key) {
+    fn take(&mut self, cause: &str, settings: &Settings, key: Key, need_restart: &[&'static str]) {
         self.shared = Arc::new(self.shared.with(settings, key));
         self.listening = watch_beside(&self.shared);
         self.route();
         self.connections.send_replace(Arc::new(settings.server.clone()));
         self.schedule.reload(settings);
         let apps = settings.apps.len();
-        tracing::info!(apps, "SIGHUP: reloaded credentials and limits for {apps} apps");
-        for key in self.started.need_restart(settings) {
-            tracing::warn!(key, "SIGHUP: {key} changed; restart the service to apply it");
+        tracing::info!(apps, "{cause}: reloaded credentials and limits for {apps} apps");
+        for key in need_restart {
+            tracing::warn!(key, "{cause}: {key} changed; restart the service to apply it");
         }
         for app in &self.in_force.apps {
             if !settings.apps.iter().any(|kept| kept.id == app.id) {
                 let app = &app.id;
                 tracing::warn!(
                     app,
-                    "SIGHUP: app {app} was removed from the settings; its webhooks are answered 401"
+                    "{cause}: app {app} was removed from the settings; its webhooks are answered 401"
                 );
             }
         }

@@ -2,6 +2,7 @@
 
 mod apps;
 pub mod masking;
+mod service;
 mod stats;
 mod users;
 

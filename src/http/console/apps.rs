@@ -9,7 +9,7 @@ use crate::directory::census::AppCensus;
 use crate::domain::{AppId, timestamp};
 use crate::http::answers::{answer, raw};
 use crate::http::metric_counts::CountedAt;
-use crate::http::state::{ByOperator, State};
+use crate::http::operator_request::OperatorRequest;
 
 #[derive(Serialize)]
 struct AppsAnswer<'a> {
@@ -60,7 +60,8 @@ impl AppCounts {
 
 /// GET `/apps`: the apps that the operator sees, in the order of the settings. The counts are those of the metrics, as old
 /// as `usersCountedAt` says, and absent before the first one: no call counts app users.
-pub(in crate::http) async fn list(shared: State, operator: ByOperator) -> Response {
+pub(in crate::http) async fn list(request: OperatorRequest) -> Response {
+    let (shared, operator) = (&request.shared, &request.operator);
     let counted = shared.metric_counts.last(&shared.readers).await;
     let statuses = shared.app_activity.statuses();
     let apps = shared.settings.apps.iter().filter_map(|app| {

@@ -24,10 +24,14 @@ const CALLS: &[(&str, Needs)] = &[
     ("GET /apps", Viewer),
     ("GET /stats", Viewer),
     ("GET /audit", Viewer),
+    ("GET /backups", Viewer),
+    ("POST /backups", Operator),
+    ("POST /backups/{name}/verify", Operator),
     ("GET /console", Nothing),
     ("GET /console/", Nothing),
     ("GET /console/{version}/{file}", Nothing),
     ("GET /console/{version}/{folder}/{file}", Nothing),
+    ("GET /health", Viewer),
     ("GET /healthz", Nothing),
     ("POST /import", Operator),
     ("GET /journal", Viewer),
@@ -45,10 +49,12 @@ const CALLS: &[(&str, Needs)] = &[
     ("POST /quarantine/redrive", Operator),
     ("GET /readyz", Nothing),
     ("POST /rebuild", Operator),
+    ("POST /reload", Operator),
     ("DELETE /session", Viewer),
     ("GET /session", Viewer),
     ("POST /session", OwnPage),
     ("POST /session/code", KeyFile),
+    ("GET /settings", Viewer),
     ("GET /v1/apps/{app}/appusers", Viewer),
     ("POST /v1/apps/{app}/appusers", Operator),
     ("POST /v1/apps/{app}/appusers/merge", Operator),
@@ -78,6 +84,9 @@ viewer_groups = ["staff", "trainees"]
 const PROXY_SECRET: (&str, &str) = ("x-proxy-secret", "the secret of the proxy");
 const NAMED: (&str, &str) = ("remote-user", "carla");
 const LEADS: (&str, &str) = ("remote-groups", "staff, leads");
+
+/// Calls about the service as a whole, which an operator of some apps alone may not make.
+const WHOLE: [&str; 4] = ["GET /settings", "GET /health", "POST /reload", "/backups"];
 
 fn address(template: &str) -> String {
     let words = template.split('/').map(|word| match word {
@@ -201,6 +210,8 @@ fn every_call_admits_those_who_may_and_nobody_else() {
         let status = call.ask(&[("authorization", &other.proof())]);
         if name.contains("{app}") {
             assert_eq!(status, 404, "{name}, an operator of another app");
+        } else if *name != "GET /healthz" && WHOLE.iter().any(|part| name.contains(part)) {
+            assert_eq!(status, 403, "{name}, an operator of another app");
         } else {
             call.admits("an operator of another app", status, Operator);
         }

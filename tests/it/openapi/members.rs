@@ -272,6 +272,29 @@ fn ask_as_operators(members: &mut Members) {
     members.answered("listApps", &console::ask(&program, "GET", "/apps", ""));
 }
 
+/// What an operator asks about the service, where something is wrong.
+fn ask_about_the_service(members: &mut Members) {
+    let mut home = Home::with("[backup]\nfolder = \"backups\"\n");
+    home.env = vec![("ROLLCALL__LIMITS__JSON_DEPTH".to_owned(), "12".to_owned())];
+    let program = home.start();
+    let backup = home.path().join("backups/rollcall-2026-01-02T00-00-00.000000Z.db");
+    until("the first backup", || program.metric("rollcall_backups_total{outcome=\"made\"}") > 0.0);
+    std::fs::write(&backup, "no database").unwrap();
+    members.answered("makeBackup", &console::ask(&program, "POST", "/backups", "{}"));
+    let verify = "/backups/rollcall-2026-01-02T00-00-00.000000Z.db/verify";
+    members.answered("verifyBackup", &console::ask(&program, "POST", verify, "{}"));
+    let config = home.path().join("config.toml");
+    std::fs::write(config, "[backup]\nfolder = \"backups\"\nkeep = \"x\"\n").unwrap();
+    members.answered("reload", &console::ask(&program, "POST", "/reload", "{}"));
+    let user = format!("/v1/apps/{APP}/appusers");
+    members.answered("createAppUser", &console::ask(&program, "POST", &user, "{\"userId\":\"u\"}"));
+    members.answered("listAudit", &console::ask(&program, "GET", "/audit", ""));
+    let calls = [("getHealth", "/health"), ("getSettings", "/settings"), ("listBackups", "/backups")];
+    for (call, path) in calls {
+        members.answered(call, &console::ask(&program, "GET", path, ""));
+    }
+}
+
 /// A history whose beginning retention has removed.
 fn trim(members: &mut Members) {
     let program = Home::with("[retention]\nhistory_entries = 10\n").start();
@@ -309,6 +332,7 @@ fn every_documented_member_of_an_answer_is_written_and_no_other() {
     assert_eq!(open, OPEN, "every other schema of an answer is closed");
     play(&mut members);
     ask_as_operators(&mut members);
+    ask_about_the_service(&mut members);
     trim(&mut members);
     let missing: Vec<&String> = members.documented.difference(&members.seen).collect();
     assert_eq!(missing, Vec::<&String>::new(), "no answer has these");

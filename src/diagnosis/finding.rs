@@ -1,37 +1,46 @@
-//! The result of a check.
+//! What a check found.
 
 use jiff::SignedDuration;
 use serde::Serialize;
 
+/// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Severity {
+pub enum Severity {
+    /// Nothing is wrong.
     Fine,
     /// May go wrong, or is a choice of the operator.
     Warning,
+    /// Something must be done.
     Wrong,
 }
 
 /// The check, its result and a remedy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Finding {
-    pub(super) check: &'static str,
-    pub(super) state: Severity,
-    pub(super) said: String,
-    /// Empty if nothing is to be done.
-    pub(super) remedy: String,
+pub struct Finding {
+    /// The name of the check.
+    pub check: &'static str,
+    /// Its result.
+    pub state: Severity,
+    /// What was found.
+    pub said: String,
+    /// What to do; empty if nothing is to be done.
+    pub remedy: String,
 }
 
 impl Finding {
-    pub(super) fn fine(check: &'static str, said: impl Into<String>) -> Self {
+    /// The result of a check: nothing is wrong.
+    pub fn fine(check: &'static str, said: impl Into<String>) -> Self {
         Self { check, state: Severity::Fine, said: said.into(), remedy: String::new() }
     }
 
-    pub(super) fn warning(check: &'static str, said: impl Into<String>, remedy: impl Into<String>) -> Self {
+    /// The result of a check: something may go wrong.
+    pub fn warning(check: &'static str, said: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { check, state: Severity::Warning, said: said.into(), remedy: remedy.into() }
     }
 
-    pub(super) fn wrong(check: &'static str, said: impl Into<String>, remedy: impl Into<String>) -> Self {
+    /// The result of a check: something is wrong.
+    pub fn wrong(check: &'static str, said: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { check, state: Severity::Wrong, said: said.into(), remedy: remedy.into() }
     }
 }

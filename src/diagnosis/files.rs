@@ -8,7 +8,6 @@ use indicatif::HumanBytes;
 use jiff::{SignedDuration, Timestamp};
 
 use super::finding::{Finding, span};
-use crate::cli::database::refused_folder;
 use crate::config::{Settings, StoreUrl};
 use crate::operators::{KeyFileError, key_path, read_key};
 use crate::schedule::{self, BackupFolder};
@@ -162,7 +161,7 @@ pub(super) fn backups(settings: &Settings, now: Timestamp) -> Vec<Finding> {
         let remedy = "set backup.folder, or make backups by other means";
         return vec![Finding::warning(CHECK, "the service makes none", remedy)];
     };
-    if let Some(said) = settings.wrong_with_backups(|folder| refused_folder(settings, folder)) {
+    if let Some(said) = settings.wrong_with_backups(|folder| schedule::refused_folder(settings, folder)) {
         return vec![Finding::wrong(
             CHECK,
             said,
@@ -237,7 +236,7 @@ pub(super) fn leftovers(settings: &Settings) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::doctor::finding::Severity;
+    use crate::diagnosis::Severity;
 
     #[test]
     fn unreliable_file_systems_are_recognised() {
