@@ -193,7 +193,8 @@ function Shell({ who }) {
         </section>
         <main id="content" tabindex="-1">
           ${apps.failure && html`<${Failed} of=${apps} what="The list of apps" />`}
-          ${list && html`<${Page} route=${route} address=${address} apps=${list} />`}
+          ${list?.length > 0 && html`<${Page} route=${route} address=${address} apps=${list} />`}
+          ${list?.length === 0 && html`<${Empty} title="No app to show">The settings give this operator no app that exists.<//>`}
         </main>
       </div>
     </div>`;

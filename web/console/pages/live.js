@@ -65,8 +65,9 @@ export function Live({ chosen, shown, apps, params }) {
     if (message.kind === "entry") waiting.current.push(message.entry);
     else if (message.kind === "skipped") setSkipped((n) => n + Number(message.data.n));
     else if (message.kind === "rate") setRates(message.data);
-    if (message.kind === "connected" || message.kind === "entry") setState((now) => (now.kind === "following" ? now : { kind: "following" }));
-    else if (message.kind === "lost") setState((now) => (now.kind === "lost" ? now : { kind: "lost", since: Date.now(), why: message.why }));
+    // The stream says its rates each second, also to a tab that joins later.
+    if (message.kind === "lost") setState((now) => (now.kind === "lost" ? now : { kind: "lost", since: Date.now(), why: message.why }));
+    else setState((now) => (now.kind === "following" ? now : { kind: "following" }));
   });
   const toggle = useCallback(() => {
     if (halted.current) {
