@@ -7,6 +7,7 @@ mod arrival_orders;
 mod audit;
 mod backup;
 mod bounds;
+mod browser;
 mod clients;
 mod conformance;
 mod console;

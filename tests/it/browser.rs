@@ -1,0 +1,45 @@
+//! The pages in a real browser. Each script in `tests/browser` starts the program, opens its pages in Chromium, and does
+//! what a person would.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::support::{Missing, installed, npm_package_of, require};
+
+/// What the scripts need.
+fn needed() -> Result<(), Missing> {
+    installed("chromium")?;
+    npm_package_of("tests/browser", "axe-core")?;
+    npm_package_of("tests/browser", "playwright-core").map(drop)
+}
+
+/// Runs a script; it must end well.
+fn run(script: &str) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser");
+    let run = Command::new("node")
+        .arg(folder.join(script))
+        .env("ROLLCALL_PROGRAM", env!("CARGO_BIN_EXE_rollcall"))
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(run.status.success(), "{script}: {}\n{}{}", run.status, text(&run.stdout), text(&run.stderr));
+}
+
+#[test]
+fn the_way_from_a_link_to_the_first_event_and_through_the_changes_of_a_user() {
+    require!(needed());
+    run("users.mjs");
+}
+
+#[test]
+fn sessions_streams_and_tabs_outlive_what_happens_to_the_program() {
+    require!(needed());
+    run("streams.mjs");
+}
+
+#[test]
+fn every_page_is_accessible_shows_hostile_text_and_keeps_its_address() {
+    require!(needed());
+    run("pages.mjs");
+}
