@@ -15,6 +15,7 @@ use futures_util::StreamExt as _;
 use http_body_util::{BodyStream, StreamBody};
 use hyper::body::Body as _;
 
+use super::audit::AuditedCall;
 use super::error::ApiError;
 use super::state::{HttpState, State};
 use crate::clock::now_ms;
@@ -79,6 +80,7 @@ const NO_GROUP: &str = "The proxy signed you in, but none of your groups is in c
 pub(super) async fn refuse_other_pages(shared: State, request: Request, next: Next) -> Response {
     let headers = request.headers();
     if !is_own_page(&shared, headers) {
+        AuditedCall::of(&request).refuse(&shared.audit, None);
         return Closed::Page.refuse(&shared).into_response();
     }
     let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
@@ -94,18 +96,27 @@ pub(super) async fn refuse_other_pages(shared: State, request: Request, next: Ne
 /// Lets a request pass if an operator sends it who may do it. The handler gets the operator as an extension; a stream ends
 /// with the proof.
 pub(super) async fn require_operator(shared: State, mut request: Request, next: Next) -> Response {
+    let call = AuditedCall::of(&request);
     let operator = match identify(&shared, &request) {
         Ok(operator) => operator,
-        Err(closed) => return closed.refuse(&shared).into_response(),
+        Err(closed) => {
+            call.refuse(&shared.audit, None);
+            return closed.refuse(&shared).into_response();
+        }
     };
     // Whoever may look may also sign out.
     let is_own_session = request.uri().path() == "/session";
     if is_change(request.method()) && !is_own_session && operator.role < Role::Operator {
+        call.refuse(&shared.audit, Some(&operator));
         return Closed::Viewer.refuse(&shared).into_response();
     }
     let ending = operator.ending.clone();
-    request.extensions_mut().insert(operator);
-    next.run(request).await.map(|body| until_ended(body, ending))
+    request.extensions_mut().insert(operator.clone());
+    let response = next.run(request).await;
+    if response.status() == StatusCode::FORBIDDEN {
+        call.refuse(&shared.audit, Some(&operator));
+    }
+    response.map(|body| until_ended(body, ending))
 }
 
 /// Ends a stream once the proof of its caller no longer holds.

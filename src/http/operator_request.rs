@@ -80,7 +80,7 @@ impl OperatorRequest {
     /// The entry of the audit log for a body that is shown.
     pub(super) fn shown_body(&self, app: &AppId) -> AuditEntry {
         let entry = AuditEntry::of(now_ms(), &actor_of(&self.operator), AuditAction::ShowBody);
-        AuditEntry { app: Some(app.clone()), ..entry }
+        AuditEntry { app: Some(app.clone()), count: Some(1), ..entry }
     }
 
     /// Refuses, with 403, an operator who may not see the data of people.

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::answers::{EMPTY, answer, json as text};
+use super::audit::{actor_of, audit_refused_sign_in};
 use super::body;
 use super::door::{Closed, cookie_name, peer};
 use super::error::ApiError;
@@ -18,6 +19,7 @@ use super::state::{HttpState, State};
 use crate::clock::now_ms;
 use crate::operators::{NewSession, Operator, Proof, Role};
 use crate::smooch::json::without_mark;
+use crate::store::{AuditAction, AuditEntry};
 
 /// The most bytes of a body here.
 const BYTES: usize = 4096;
@@ -85,9 +87,13 @@ pub(super) async fn begin(shared: State, request: Request) -> Result<Response, A
         }
         _ => return Err(wrong()),
     };
-    let begun = begun.map_err(|refusal| Closed::from(refusal).refuse(&shared))?;
+    let begun = begun.map_err(|refusal| {
+        audit_refused_sign_in(&shared.audit);
+        Closed::from(refusal).refuse(&shared)
+    })?;
     let NewSession { cookie, half, operator, changes } = begun;
-    if let Err(refusal) = shared.queue.store_sessions(changes).await {
+    let told = vec![AuditEntry::of(now_ms(), &actor_of(&operator), AuditAction::SignIn)];
+    if let Err(refusal) = shared.queue.store_sessions(changes, told).await {
         // Nobody has the halves, so the session would only be in the way.
         operator.session.iter().for_each(|session| shared.admission.sign_out(&session.id));
         return Err(refusal.into());
@@ -113,7 +119,8 @@ pub(super) async fn end(
     if let Some(session) = &operator.session {
         shared.admission.sign_out(&session.id);
         tracing::info!(role = operator.role.name(), "an operator signed out");
-        shared.store_sessions().await?;
+        let told = AuditEntry::of(now_ms(), &actor_of(&operator), AuditAction::SignOut);
+        shared.store_sessions(vec![told]).await?;
     }
     let mut response = text(StatusCode::OK, EMPTY);
     set_cookie(&shared, &mut response, "", 0);

@@ -32,6 +32,7 @@ use crate::ingest::commit_notifier::CommitNotifier;
 use crate::ingest::queue::{Queue, SubmitError};
 use crate::metrics::Metrics;
 use crate::operators::{Admission, Key, KeyFileError, Operator, read_or_make_key};
+use crate::store::AuditEntry;
 use crate::store::readers::{ReadClass, Readers};
 use crate::store::sqlite::{DamagedTables, Presence};
 
@@ -167,19 +168,19 @@ impl HttpState {
         loop {
             sleep(SESSIONS_CHECKED).await;
             self.admission.sweep(now_ms());
-            if let Err(refusal) = self.store_sessions().await {
+            if let Err(refusal) = self.store_sessions(Vec::new()).await {
                 tracing::warn!("the sessions could not be stored, and are tried again: {refusal}");
             }
         }
     }
 
-    /// Stores what has changed of the sessions.
-    pub(super) async fn store_sessions(&self) -> Result<(), SubmitError> {
+    /// Stores what has changed of the sessions, with the entries of the audit log that tell it.
+    pub(super) async fn store_sessions(&self, told: Vec<AuditEntry>) -> Result<(), SubmitError> {
         let changes = self.admission.unwritten();
-        if changes.is_empty() {
+        if changes.is_empty() && told.is_empty() {
             return Ok(());
         }
-        let stored = self.queue.store_sessions(changes.clone()).await;
+        let stored = self.queue.store_sessions(changes.clone(), told).await;
         stored.inspect_err(|_| self.admission.put_back(changes))
     }
 

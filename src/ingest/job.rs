@@ -165,8 +165,8 @@ pub enum Task {
     Audit(Vec<AuditEntry>),
     /// Store the version of the rules by which the directory was built.
     SetRules(i64),
-    /// Store changes of the sessions of the console.
-    Sessions(Vec<SessionChange>),
+    /// Store changes of the sessions of the console, with the entries of the audit log that tell them.
+    Sessions(Vec<SessionChange>, Vec<AuditEntry>),
 }
 
 /// The result of a task, once it is on disk.

@@ -17,7 +17,7 @@ pub(super) fn plan_load(batch: &[&Task]) -> Keys {
             Task::Drop(..)
             | Task::Repair(..)
             | Task::SetRules(_)
-            | Task::Sessions(_)
+            | Task::Sessions(..)
             | Task::Audit(_)
             | Task::Tick => {}
         }

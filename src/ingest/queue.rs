@@ -170,9 +170,13 @@ impl Queue {
         self.submit(Task::SetRules(rules), COMMAND_BYTES).await.map(drop)
     }
 
-    /// Resolves once changes of the sessions of the console are stored.
-    pub async fn store_sessions(&self, changes: Vec<SessionChange>) -> Result<(), SubmitError> {
-        self.submit(Task::Sessions(changes), COMMAND_BYTES).await.map(drop)
+    /// Resolves once changes of the sessions of the console are stored, with the entries of the audit log that tell them.
+    pub async fn store_sessions(
+        &self,
+        changes: Vec<SessionChange>,
+        told: Vec<AuditEntry>,
+    ) -> Result<(), SubmitError> {
+        self.submit(Task::Sessions(changes, told), COMMAND_BYTES).await.map(drop)
     }
 
     /// Resolves within `answer_within`: Smooch waits at most 20 s, 5 s in its oldest version. Never waits for room in

@@ -257,8 +257,9 @@ impl<'d> Worker<'d> {
                 Task::Retry(job) => Reply::Retried(builder.add_retry(&txn, job)?),
                 Task::Drop(seqs, by) => Reply::Dropped(builder.add_drop(&txn, seqs, by)?),
                 Task::Import(job) => Reply::Imported(builder.add_import(&txn, job)?),
-                Task::Sessions(changes) => {
-                    builder.batch.sessions.extend(changes.iter().cloned());
+                Task::Sessions(changes, told) => {
+                    builder.batch.sessions.extend_from_slice(changes);
+                    builder.batch.audit.extend_from_slice(told);
                     Reply::Ticked
                 }
                 Task::Audit(entries) => {

@@ -1,5 +1,6 @@
 //! The audit log: one entry for each change that somebody with a key or on the admin listener made, and none without.
 
+mod door;
 mod filters;
 mod model;
 

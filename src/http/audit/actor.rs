@@ -43,6 +43,11 @@ pub(in crate::http) fn actor_of_key(key: &str, scope: &str) -> Actor {
     Actor { who, role, how: How::Api, request: request_id() }
 }
 
+/// Somebody unknown, in the request that is worked on here.
+pub(super) fn nobody() -> Actor {
+    Actor { request: request_id(), ..Actor::unnamed(How::Nothing) }
+}
+
 fn request_id() -> Option<String> {
     RequestContext::current().id().map(str::to_owned)
 }

@@ -9,11 +9,8 @@ use axum::body::{Body, Bytes};
 use axum::extract::OriginalUri;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::stream::unfold;
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
 
 use super::actor::ByActor;
 use super::export::AuditedExport;
@@ -26,7 +23,7 @@ use crate::http::accept::{ExportFormat, OF_PAGES};
 use crate::http::answers::{answer, json as json_answer};
 use crate::http::error::ApiError;
 use crate::http::state::{ByOperator, HttpState, State};
-use crate::http::{parameters, reads};
+use crate::http::{list_cursor, parameters, reads};
 use crate::operators::Operator;
 use crate::smooch::csv::write_table;
 use crate::store::{self, Seq};
@@ -69,7 +66,7 @@ pub(in crate::http) async fn list(
     let entries: Vec<_> = page.entries.iter().map(|(seq, entry)| ShownAudit::of(*seq, entry)).collect();
     let mut answered = json!({ "entries": entries, "hasMore": page.next.is_some(), "looked": page.looked });
     if let Some(next) = page.next {
-        answered["after"] = cursor(&query, next).into();
+        answered["after"] = list_cursor::cursor(&filters(&query), &next).into();
     }
     Ok(answer(StatusCode::OK, &answered))
 }
@@ -102,7 +99,7 @@ impl AuditRequest {
                 "since" => filter.since = Some(time(name, value)?),
                 "until" => filter.until = Some(time(name, value)?),
                 "limit" => limit = parameters::limit(name, value, MOST)?,
-                "after" => after = Some(place(query, value)?),
+                "after" => after = Some(list_cursor::place(&filters(query), name, value)?),
                 _ => {}
             }
         }
@@ -161,27 +158,9 @@ async fn find_ids(shared: &HttpState, asked: &AuditRequest) -> Result<Option<BTr
     Ok(Some(reads::AUDITED_USER.run(&shared.readers, read).await?))
 }
 
-/// The hash of the filters of a query: it ties a cursor to them.
-fn fingerprint(query: &[(String, String)]) -> [u8; 8] {
-    let filters: BTreeSet<_> = query.iter().filter(|(name, _)| !OF_PAGES.contains(&name.as_str())).collect();
-    let digest = Sha256::digest(serde_json::to_vec(&filters).unwrap_or_default());
-    std::array::from_fn(|n| digest[n])
-}
-
-fn cursor(query: &[(String, String)], before: Seq) -> String {
-    URL_SAFE_NO_PAD.encode([fingerprint(query), before.to_be_bytes()].concat())
-}
-
-/// The number in a cursor. A cursor of other filters is refused.
-fn place(query: &[(String, String)], cursor: &str) -> Result<Seq, ApiError> {
-    let bytes = URL_SAFE_NO_PAD.decode(cursor).unwrap_or_default();
-    match bytes.split_at_checked(8).and_then(|(of, place)| Some((of, place.try_into().ok()?))) {
-        Some((of, place)) if of == fingerprint(query) => Ok(Seq::from_be_bytes(place)),
-        Some(_) => {
-            Err(ApiError::bad_request("after is of another list: the filters must be those of its page"))
-        }
-        None => Err(ApiError::bad_request("after is not a cursor of this list")),
-    }
+/// The parameters that a cursor belongs to.
+fn filters(query: &[(String, String)]) -> BTreeSet<&(String, String)> {
+    query.iter().filter(|(name, _)| !OF_PAGES.contains(&name.as_str())).collect()
 }
 
 /// A table under way.

@@ -76,8 +76,11 @@ fn a_page_continues_after_its_cursor_whatever_is_added_meanwhile() {
     let told = acts(page["entries"].as_array().unwrap());
     assert_eq!(told[1][0], "merge");
     for (query, named) in [
-        (format!("action=create&after={}", encoded(after)), "after is of another list"),
-        ("after=nonsense".to_owned(), "after is not a cursor"),
+        (
+            format!("action=create&after={}", encoded(after)),
+            "after is not a cursor of this list: filters and sort",
+        ),
+        ("after=nonsense".to_owned(), "after is not a cursor of this list"),
         ("action=destroy".to_owned(), "action must be one of init, create"),
         ("limit=201".to_owned(), "limit must be from 1 to 200"),
         ("since=soon".to_owned(), "since must be"),
