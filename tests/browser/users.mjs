@@ -26,6 +26,17 @@ async function firstSession(home, browser) {
   assert.deepEqual(JSON.parse(body), JSON.parse(firstWebhook()));
   await home.webhook(body);
   await page.getByRole('heading', { name: 'Overview' }).waitFor();
+  // The bar of its minute leads to the event.
+  for (const span of ['2 days', '30 days', 'Hour']) {
+    await page.getByRole('link', { name: span, exact: true }).click();
+    await page.getByText('1 learned').waitFor();
+  }
+  await page.getByText('The same as a table').click();
+  await page.getByRole('table', { name: 'Events of each minute by outcome' }).getByRole('cell', { name: '1', exact: true }).waitFor();
+  await page.getByRole('link', { name: /: 1 learned$/ }).click();
+  await page.getByRole('heading', { name: 'Events' }).waitFor();
+  await page.getByRole('row', { name: /message:appUser/ }).waitFor();
+  assert.match(page.url(), /since=.*until=/);
   // The link works once.
   const other = await (await browser.profile()).newPage();
   await other.goto(address);

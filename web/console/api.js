@@ -7,6 +7,7 @@ const ofUser = (app, id, rest = "") => ofApp(app, `/${part(id)}${rest}`);
 
 export const apps = () => get("apps");
 export const health = () => get("health");
+export const stats = (query) => get("stats", query);
 export const backups = () => get("backups");
 export const makeBackup = () => write("POST", "backups", {});
 export const verifyBackup = (name) => write("POST", `backups/${part(name)}/verify`, {});

@@ -27,7 +27,7 @@ const RANGE = ["since", "until"];
 
 /** Path, page, its place in the bar, and the parameters that its address may have beside `app`. */
 const ROUTES = [
-  ["", Overview, "o", []],
+  ["", Overview, "o", ["span"]],
   ["users", Users, "u", [...LIST, ...USER_FILTERS.map(({ name }) => name)]],
   ["users/*", User, "u", ["tab", "after", "asOf", "trigger"]],
   ["merge", Merge, "m", ["surviving", "discarded"]],

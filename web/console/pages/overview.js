@@ -3,9 +3,9 @@ import * as api from "../api.js";
 import { Empty, Loaded, useCall } from "../parts/load.js";
 import { Badge, Head, Table } from "../parts/page.js";
 import { Copy, signs, Signs } from "../parts/text.js";
-import { Ago, number } from "../parts/time.js";
+import { Ago, count, number, Time, TimeHead } from "../parts/time.js";
 import { useStream } from "../stream.js";
-import { href, useTitle } from "../state.js";
+import { href, useTitle, withParams } from "../state.js";
 import { html, useEffect, useRef, useState } from "../vendor/preact.js";
 import { columnsOf } from "./events.js";
 import { Checks } from "./health.js";
@@ -57,6 +57,76 @@ function Apps({ apps }) {
 }
 
 /** A webhook that a person could have caused, as the shell sends it. */
+/** The spans that are drawn: the name in the address, the step, its length in ms, what the link says. */
+const SPANS = [
+  ["hour", "minute", 60_000, "Hour"],
+  ["days", "hour", 3_600_000, "2 days"],
+  ["month", "day", 86_400_000, "30 days"],
+];
+const OUTCOMES = ["learned", "kept", "repeated", "quarantined", "erased"];
+
+/** The bar of one step, its outcomes one above the other. It leads to the events of its time. */
+function Bar({ n, step, highest, shown }) {
+  let top = 100;
+  const parts = step.counts.map(([outcome, found]) => {
+    const height = (found / highest) * 100;
+    top -= height;
+    return html`<rect class=${outcome} x=${n * 4 + 0.5} y=${top} width="3" height=${height} />`;
+  });
+  const says = `${step.since}: ${step.counts.map(([outcome, found]) => `${number(found)} ${outcome}`).join(", ")}`;
+  return html`<a href=${href(["events"], { since: step.since, until: step.until, app: shown })} aria-label=${says}>
+    <title>${says}</title><rect class="hit" x=${n * 4} y="0" width="4" height="100" />${parts}</a>`;
+}
+
+/** The steps of an answer, each with its times and with the outcomes that it has. */
+function stepsOf({ from, series }, length) {
+  const shown = OUTCOMES.map((outcome) => series.find(({ name }) => name === outcome)).filter(Boolean);
+  const at = (n) => new Date(Date.parse(from) + n * length).toISOString();
+  return (shown[0]?.values ?? []).map((_, n) => {
+    const counts = shown.map(({ name, values }) => [name, values[n]]).filter(([, found]) => found > 0);
+    return { since: at(n), until: at(n + 1), counts, total: counts.reduce((sum, [, found]) => sum + found, 0) };
+  });
+}
+
+function Bars({ steps, shown, says }) {
+  const some = steps.filter(({ total }) => total > 0);
+  if (some.length === 0) return html`<p class="soft">Nothing came in this time.</p>`;
+  const highest = Math.max(...some.map(({ total }) => total));
+  const totals = OUTCOMES.map((outcome) => [
+    outcome,
+    some.flatMap(({ counts }) => counts).reduce((sum, [name, found]) => sum + (name === outcome ? found : 0), 0),
+  ]);
+  const columns = [
+    {
+      name: "time",
+      head: html`<${TimeHead}>From<//>`,
+      kind: "time",
+      cell: ({ since, until }) => html`<a class="row" href=${href(["events"], { since, until, app: shown })}><${Time} of=${since} /></a>`,
+    },
+    ...totals
+      .filter(([, total]) => total > 0)
+      .map(([outcome]) => ({ name: outcome, head: outcome, kind: "n", cell: ({ counts }) => number(counts.find(([name]) => name === outcome)?.[1] ?? 0) })),
+  ];
+  return html`<svg class="bars" viewBox=${`0 0 ${steps.length * 4} 100`} preserveAspectRatio="none" role="group" aria-label=${says}>
+      ${steps.map((step, n) => step.total > 0 && html`<${Bar} key=${step.since} n=${n} step=${step} highest=${highest} shown=${shown} />`)}</svg>
+    <p class="legend">${totals.filter(([, total]) => total > 0).map(([outcome, total]) => html`<span><span class="dot ${outcome}"></span>${number(total)} ${outcome}</span>`)}<span class="soft">highest ${count(highest, "event")}</span></p>
+    <details><summary>The same as a table</summary><${Table} label=${says} columns=${columns} rows=${[...some].reverse()} keyOf=${({ since }) => since} /></details>`;
+}
+
+/** How many events came, by outcome. */
+function Traffic({ params, call, span, shown }) {
+  const [name, step, length] = span;
+  const links = SPANS.map(
+    ([one, , , says]) => html`<a href=${withParams({ span: one === "hour" ? null : one })} aria-current=${one === name ? "true" : undefined}>${says}</a>`,
+  );
+  const says = `Events of each ${step} by outcome`;
+  return section(
+    "Events",
+    html`<span class="spans">${links}</span>`,
+    html`<${Loaded} of=${call} what="The counts" lines=${4} key=${params.get("span")}>${(data) => html`<${Bars} steps=${stepsOf(data, length)} shown=${shown} says=${says} />`}<//>`,
+  );
+}
+
 const firstWebhook = (url, app) => `curl -i ${url}/webhooks \\
      -H "X-API-Key: $ROLLCALL_WEBHOOK_SECRET" \\
      -H 'content-type: application/json' \\
@@ -92,10 +162,12 @@ function FirstSteps({ app, demo, settings }) {
   <p class="listening" role="status"><span class="dot warn"></span>Listening. This page changes with the first event.</p>`;
 }
 
-export function Overview({ apps, app, chosen, shown }) {
+export function Overview({ apps, app, chosen, shown, params }) {
   useTitle("Overview");
+  const span = SPANS.find(([name]) => name === params.get("span")) ?? SPANS[0];
   const calls = {
     apps: api.apps(),
+    stats: api.stats({ app: chosen, step: span[1] }),
     health: api.health(),
     quarantine: api.quarantine({ app: chosen, limit: 1 }),
     entries: api.entries({ app: chosen, limit: 8 }),
@@ -103,14 +175,18 @@ export function Overview({ apps, app, chosen, shown }) {
   };
   const every = { every: 30_000 };
   const all = useCall(() => calls.apps, [], every);
-  const health = useCall(() => calls.health, [], every);
+  // The database is examined soon after the start; until then its checks are missing.
+  const [examined, setExamined] = useState(true);
+  const health = useCall(() => calls.health, [], { every: examined ? 30_000 : 3_000 });
+  useEffect(() => setExamined(!health.data || Boolean(health.data.examinedAt)), [health.data?.examinedAt, !health.data]);
+  const stats = useCall(() => calls.stats, [chosen, span[1]], every);
   // The first event is looked for often, also where a proxy holds the stream back.
   const [waits, setWaits] = useState(false);
   const often = { every: waits ? 3_000 : 30_000 };
   const held = useCall(() => calls.quarantine, [chosen], often);
   const last = useCall(() => calls.entries, [chosen], often);
   const backups = useCall(() => calls.backups, [], { every: 60_000 });
-  const fresh = useThrottled(() => [all, held, last].forEach((call) => void call.again(true)));
+  const fresh = useThrottled(() => [all, held, last, stats].forEach((call) => void call.again(true)));
   useStream(chosen ? { app: chosen } : {}, (message) => (message.kind === "entry" || message.kind === "skipped") && fresh());
   const empty = last.data?.entries.length === 0 && held.data?.bodies.length === 0;
   useEffect(() => setWaits(empty), [empty]);
@@ -129,12 +205,15 @@ export function Overview({ apps, app, chosen, shown }) {
   }
   return html`<${Head} title="Overview" calls=${Object.values(calls)} />
     ${section("Apps", null, html`<${Apps} apps=${list} />`)}
+    <${Traffic} params=${params} call=${stats} span=${span} shown=${shown} />
     <div class="columns">
       ${section(
         "Health",
         html`<a href=${href(["health"], { app: shown })}>All checks</a>`,
         html`<${Loaded} of=${health} what="Health" lines=${3}>${() =>
-          ill.length ? html`<${Checks} of=${ill} />` : html`<p class="soft"><span class="dot good"></span> Everything is fine.</p>`}<//>`,
+          ill.length
+            ? html`<${Checks} of=${ill} />`
+            : html`<p class="soft"><span class="dot good"></span> ${examined ? "Everything is fine." : "Fine so far; the database is being examined."}</p>`}<//>`,
       )}
       <div>
         ${section(

@@ -115,7 +115,7 @@ export function Users({ app, shown, apps, params, address }) {
   const keys = [...new Set((users ?? []).flatMap((user) => Object.keys(user.properties ?? {})))].sort().slice(0, 20);
   const link = (user) => href(["users", user._id], { app: shown });
   const all = columnsFor(link, people, keys);
-  const chosen = columnsShown.use() ?? ["userId", "email", "platforms", "lastSeen", "_id"];
+  const chosen = columnsShown.use() ?? (people ? ["userId", "email", "platforms", "lastSeen"] : ["platforms", "lastSeen", "_id"]);
   const columns = all.filter(({ name }, n) => n === 0 || chosen.includes(name));
   const any = Object.keys(filters).length > 0;
   const bad = list.failure?.status === 400 ? list : undefined;
