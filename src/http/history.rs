@@ -18,12 +18,13 @@ use super::error::ApiError;
 use super::page_links::PageLinks;
 use super::parameters::limit;
 use super::reads;
+use crate::clock::now_ms;
 use crate::directory::DirectoryReader;
 use crate::domain::command::Name;
-use crate::domain::{AppId, Visibility};
+use crate::domain::{AppId, SmoochId, Visibility};
 use crate::rebuild::history_entry::HistoryEntry;
 use crate::rebuild::history_replay::HistoryReplay;
-use crate::store::{Seq, Source};
+use crate::store::{AuditAction, AuditEntry, How, Seq, Source};
 pub(super) use as_of::{PastRequest, then};
 pub(super) use effect::{EntryEffect, effect_of};
 use journal_pages::{JournalPages, Subject, each};
@@ -37,7 +38,8 @@ const MOST_PREVIEWS: usize = 100;
 /// GET `…/appusers/{id}/history`: every event that touched the app user or a member of its group, the
 /// newest first, with its changes; for a merge also the other app user, the reason, and a preview of the
 /// un-merge. `limit` is 1 to 1000, by default 25; `after` continues from the previous page. A call to
-/// rollcall's own API is shown with its request. `include=body` adds the bodies as received. If the
+/// rollcall's own API is shown with its request. `include=body` adds the bodies as received; the audit log tells
+/// which of them an operator saw. If the
 /// journal was trimmed, `oldest` is the first retained entry and `oldestBody` the first one with a body.
 pub(super) async fn list(request: ApiRequest) -> Result<Response, ApiError> {
     request.caller.must_be_app()?;
@@ -45,21 +47,34 @@ pub(super) async fn list(request: ApiRequest) -> Result<Response, ApiError> {
     let (app, name, most) =
         (request.caller.app.clone(), request.user().await?, request.shared.settings.limits.history_events);
     let read = move |reader: &mut DirectoryReader| Ok(page(reader, &app, &name, most, &asked));
-    let (answered, after) = reads::HISTORY.run(&request.shared.readers, read).await??;
+    let (answered, after, shown) = reads::HISTORY.run(&request.shared.readers, read).await??;
+    if let Some(by) = request.by.as_deref().filter(|by| by.how != How::Api && !shown.entries.is_empty()) {
+        let entry = AuditEntry::of(now_ms(), by, AuditAction::ShowBody);
+        let (app, count) = (Some(request.caller.app.clone()), Some(shown.entries.len() as u64));
+        let (ids, entries) = (shown.ids.into_iter().collect(), shown.entries);
+        request.shared.audit.add(AuditEntry { app, ids, entries, count, ..entry }).await?;
+    }
     let after = after.map(|after| after.to_string());
     let links = PageLinks::of(&request, &["after"], None, after.as_deref().map(|after| ("after", after)));
     Ok(links.head(answer(StatusCode::OK, &HistoryAnswer { links: Some(&links), ..answered })))
 }
 
-/// The requested page, and the start of the next one. A journal of up to `most` events is read from its
-/// beginning.
+/// The entries whose bodies a page shows as asked for, and the app users of these.
+#[derive(Default)]
+struct ShownBodies {
+    entries: Vec<Seq>,
+    ids: BTreeSet<SmoochId>,
+}
+
+/// The requested page, the start of the next one, and the bodies that it shows. A journal of up to `most` events is read
+/// from its beginning.
 fn page(
     reader: &mut DirectoryReader,
     app: &AppId,
     name: &Name,
     most: usize,
     asked: &HistoryRequest,
-) -> Result<(HistoryAnswer<'static>, Option<Seq>), ApiError> {
+) -> Result<(HistoryAnswer<'static>, Option<Seq>, ShownBodies), ApiError> {
     let subject = Subject::find(reader, app, name)?;
     let mut past = JournalPages::of(reader, app, &subject.connected, &subject.group);
     let whole = past.read(most)?;
@@ -92,7 +107,7 @@ fn page(
     let merged: Vec<_> =
         merges.map(|merge| (&merge.surviving, &merge.discarded)).take(MOST_PREVIEWS).collect();
     let mut previews = reader.preview_unmerges(app, &merged)?.into_iter();
-    let mut texts = Vec::new();
+    let (mut texts, mut bodies) = (Vec::new(), ShownBodies::default());
     for (entry, learned, body) in told.iter().rev() {
         let mut shown = HistoryEntry::of(entry);
         if let Some(learned) = learned {
@@ -101,6 +116,10 @@ fn page(
             shown = shown.with_diff(learned, merges.collect(), asked.visibility);
         }
         if let Some(body) = body {
+            if asked.bodies {
+                bodies.entries.push(entry.seq);
+                bodies.ids.extend(entry.user_ids().map(SmoochId::from));
+            }
             shown = shown.with_body(entry, body, asked.bodies, asked.visibility);
         }
         texts.push(to_json(&shown));
@@ -115,7 +134,7 @@ fn page(
         oldest_body: is_trimmed.then_some(horizon.folded + 1),
         links: None,
     };
-    Ok((answered, next))
+    Ok((answered, next, bodies))
 }
 
 #[derive(Serialize)]

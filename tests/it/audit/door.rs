@@ -95,4 +95,12 @@ fn every_body_that_is_shown_is_told_first() {
     let shown = log(&program, "action=showBody");
     assert_eq!((shown.len(), &shown[0]["bodies"], &shown[0]["app"]), (2, &json!([1]), &json!(APP)));
     assert_eq!((&shown[1]["entries"], &shown[1]["_ids"]), (&json!([1]), &json!(["bob"])));
+    // A history shows bodies only if it is asked to; a business system with a key is no operator.
+    let history = format!("/v1/apps/{APP}/appusers/bob/history");
+    assert_eq!(program.admin(&history).status, 200);
+    assert_eq!(program.get(&format!("{history}?include=body")).status, 200);
+    assert_eq!(log(&program, "action=showBody").len(), 2);
+    assert!(program.admin(&format!("{history}?include=body")).text.contains("message:appUser"));
+    let shown = log(&program, "action=showBody");
+    assert_eq!((shown.len(), &shown[0]["entries"], &shown[0]["_ids"]), (3, &json!([1]), &json!(["bob"])));
 }
