@@ -30,7 +30,7 @@ fn scene() -> (Home, Program) {
 }
 
 /// Every command that prints something, with its arguments.
-const PRINTING: [(&str, &[&str]); 30] = [
+const PRINTING: [(&str, &[&str]); 31] = [
     ("replay", &["payload.json"]),
     ("replay", &["--json", "payload.json"]),
     ("token", &[]),
@@ -54,6 +54,7 @@ const PRINTING: [(&str, &[&str]); 30] = [
     ("quarantine show", &["1"]),
     ("quarantine redrive", &["1"]),
     ("quarantine drop", &["2"]),
+    ("audit list", &[]),
     ("tail", &["--since", "1", "--count", "1"]),
     ("export", &[]),
     ("export", &["--format", "csv"]),

@@ -4,7 +4,7 @@ use crate::backup::refused;
 use crate::support::Home;
 
 /// Every command, first the words of its name, then its required arguments.
-const COMMANDS: [(&[&str], &[&str]); 25] = [
+const COMMANDS: [(&[&str], &[&str]); 26] = [
     (&["serve"], &[]),
     (&["replay"], &["payload.json"]),
     (&["erase"], &["ann"]),
@@ -25,6 +25,7 @@ const COMMANDS: [(&[&str], &[&str]); 25] = [
     (&["quarantine", "show"], &["1"]),
     (&["quarantine", "redrive"], &["1"]),
     (&["quarantine", "drop"], &["1"]),
+    (&["audit", "list"], &[]),
     (&["tail"], &[]),
     (&["export"], &[]),
     (&["import"], &["list.jsonl"]),

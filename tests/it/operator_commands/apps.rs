@@ -15,7 +15,7 @@ keys = [{ id = \"k2\", secret = \"sixteen other bytes\" }]
 ";
 
 /// Every command that takes an app.
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 19] = [
     "token --app three",
     "erase bob --app three",
     "replay --app three config.toml",
@@ -26,6 +26,8 @@ const COMMANDS: [&str; 17] = [
     "import --app three --dry-run lines.ndjson",
     "journal list --app three",
     "journal list --app three --user bob",
+    "audit list --app three",
+    "audit list --app three --user bob",
     "journal replay .. --app three",
     "journal replay .. --app three --dry-run",
     "tail --app three --since 1 --until 1",
@@ -54,7 +56,14 @@ fn an_app_that_does_not_exist_is_a_wrong_command_line() {
 fn an_app_that_must_be_named_and_is_not_is_a_wrong_command_line() {
     let home = Home::with(TWO);
     home.start().stop();
-    for line in ["token", "erase bob", "export --user bob", "journal list --user bob", "tail --user bob"] {
+    for line in [
+        "token",
+        "erase bob",
+        "export --user bob",
+        "journal list --user bob",
+        "audit list --user bob",
+        "tail --user bob",
+    ] {
         let args: Vec<&str> = line.split(' ').collect();
         let ran = run_alone(&home, &args);
         assert_eq!(ran.code, Some(2), "{line}: {ran:?}");
