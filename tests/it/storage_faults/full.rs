@@ -115,7 +115,7 @@ fn a_read_that_fails_is_503_and_never_404() {
     program.stop();
     let mut home = home;
     home.wrapper =
-        strace(&home, "pread64", "pread64:error=EIO:when=120+", &["rollcall.db", "rollcall.db-wal"]);
+        strace(&home, "pread64", "pread64:error=EIO:when=160+", &["rollcall.db", "rollcall.db-wal"]);
     let program = home.start();
     let mut refused = 0;
     for n in (1..400).rev() {
