@@ -29,7 +29,7 @@ async function firstSession(home, browser) {
   // The bar of its minute leads to the event.
   for (const span of ['2 days', '30 days', 'Hour']) {
     await page.getByRole('link', { name: span, exact: true }).click();
-    await page.getByText('1 learned').waitFor();
+    await page.locator('.legend').getByText('1 learned').waitFor();
   }
   await page.getByText('The same as a table').click();
   await page.getByRole('table', { name: 'Events of each minute by outcome' }).getByRole('cell', { name: '1', exact: true }).waitFor();
