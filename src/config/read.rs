@@ -210,6 +210,14 @@ impl SettingsReader {
         }
     }
 
+    /// The keys whose values are not understood: unknown ones, and those with a problem.
+    pub(super) fn unreadable_keys(&self) -> BTreeSet<String> {
+        let is_read = |key: &String| {
+            (self.single.contains(key) || self.lists.contains(key)) && !self.wrong.contains(key)
+        };
+        self.layers.values.keys().filter(|key| !is_read(key)).cloned().collect()
+    }
+
     /// Reports every problem, unknown keys included.
     pub(super) fn finish(mut self) -> Result<(), SettingsProblems> {
         let asked = self.single.iter().chain(&self.lists);

@@ -1,6 +1,6 @@
 //! The settings as an operator sees them: each key with its value, its source and its meaning, and no secret.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
@@ -94,9 +94,10 @@ fn report(text: &str, file_name: &str, overrides: &[(String, String)]) -> Settin
     let mut reader = SettingsReader::new(layers);
     let settings = Settings::from_reader(&mut reader);
     rules::check(&settings, &mut reader);
+    let hidden = reader.unreadable_keys();
     let layers = reader.into_layers();
     let shipped = layers.shipped.iter().map(|(key, leaf)| (key.as_str(), (leaf.kind, leaf.text.as_str())));
-    let shipped = group(shipped);
+    let shipped = group(shipped, &BTreeSet::new());
     let mut places: BTreeMap<String, SettingLocation> = BTreeMap::new();
     // The items of a list before the list, which may be the empty one of a source below.
     let (items, others): (Vec<_>, Vec<_>) = layers.values.iter().partition(|(key, _)| list_of(key) != *key);
@@ -104,7 +105,7 @@ fn report(text: &str, file_name: &str, overrides: &[(String, String)]) -> Settin
         places.entry(list_of(key).to_owned()).or_insert_with(|| leaf.place.clone());
     }
     let values = layers.values.iter().map(|(key, leaf)| (key.as_str(), (leaf.kind, leaf.text.as_str())));
-    let reported = group(values).into_iter().map(|(key, value)| {
+    let reported = group(values, &hidden).into_iter().map(|(key, value)| {
         let like = general(&key);
         ReportedSetting {
             place: places.get(&key).cloned().unwrap_or(SettingLocation::Shipped),
@@ -133,15 +134,17 @@ fn general(key: &str) -> String {
     parts.collect::<Vec<_>>().join(".")
 }
 
-/// The values by key, those of a list under its key.
+/// The values by key, those of a list under its key. A value under a `hidden` key may be a secret that stands in a wrong
+/// place.
 fn group<'a>(
     leaves: impl Iterator<Item = (&'a str, (&'static str, &'a str))>,
+    hidden: &BTreeSet<String>,
 ) -> BTreeMap<String, ReportedValue> {
     let mut grouped = BTreeMap::new();
     for (key, (kind, text)) in leaves {
         let list = list_of(key);
-        let is_secret =
-            list.rsplit('.').next().is_some_and(|name| SECRET.iter().any(|part| name.ends_with(part)));
+        let is_secret = hidden.contains(key)
+            || list.rsplit('.').next().is_some_and(|name| SECRET.iter().any(|part| name.ends_with(part)));
         let is_list = list != key || kind == "array";
         let is_item = list != key || (kind != "array" && !text.is_empty());
         let value = grouped.entry(list.to_owned()).or_insert_with(|| match (is_secret, is_list) {
@@ -207,6 +210,21 @@ mod tests {
         ] {
             assert_eq!(without_password(text), shown);
         }
+    }
+
+    #[test]
+    fn a_value_that_is_not_understood_is_not_shown() {
+        for text in [
+            "[console.proxy]\nsecrt = \"a canary of a secret\"",
+            "[[console.operators]]\nname = \"ann\"\nsecrets = [{ a = \"a canary of a secret\" }]",
+            "[[console.operators]]\nname = \"ann\"\nrole = \"a canary of a secret\"",
+            "[server]\nlisten = \"a canary of a secret\"",
+        ] {
+            let shown = format!("{:?}", report(text, "config.toml", &[]));
+            assert!(!shown.contains("canary"), "{text}: {shown}");
+        }
+        let shown = format!("{:?}", report("[server]\nlisten = \"127.0.0.1:9\"", "config.toml", &[]));
+        assert!(shown.contains("127.0.0.1:9"), "{shown}");
     }
 
     #[test]

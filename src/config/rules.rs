@@ -217,6 +217,10 @@ fn check_console(settings: &Settings, reader: &mut SettingsReader) {
     if let Some(proxy) = &console.proxy {
         let some = "there must be at least one";
         reader.rule(&["console.proxy.peers"], !proxy.peers.is_empty(), some);
+        let headers = [&proxy.secret_header, &proxy.name_header, &proxy.groups_header];
+        let names: HashSet<String> = headers.iter().map(|name| name.to_ascii_lowercase()).collect();
+        let text = "secret_header, name_header and groups_header must be three different headers";
+        reader.rule(&["console.proxy.secret_header"], names.len() == headers.len(), text);
         let groups = proxy.operator_groups.len() + proxy.viewer_groups.len();
         let text = "there must be at least one here or in console.proxy.viewer_groups";
         reader.rule(&["console.proxy.operator_groups"], groups > 0, text);

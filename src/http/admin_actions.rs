@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::Path;
 use axum::http::{HeaderMap, StatusCode};
@@ -13,9 +14,9 @@ use serde_json::json;
 use super::answers::{EMPTY, answer, json, member};
 use super::audit::ByActor;
 use super::error::ApiError;
-use super::operator_request::{OperatorRequest, number};
+use super::operator_request::{OperatorRequest, must_see_all_apps, number};
 use super::quarantine::not_held;
-use super::state::{HttpState, State};
+use super::state::{ByOperator, HttpState, State};
 use super::{body, reads, webhooks};
 use crate::clock::now_ms;
 use crate::directory::DirectoryReader;
@@ -126,10 +127,12 @@ struct RebuildRequest {
 /// that failed.
 pub(super) async fn rebuild(
     shared: State,
+    Extension(operator): ByOperator,
     ByActor(by): ByActor,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
+    must_see_all_apps(&operator)?;
     let mut share = shared.bodies.share(true);
     let body = body::read(&headers, body, shared.body_limits(REBUILD_BYTES), &mut share).await?;
     let malformed = || ApiError::bad_request("The body must be {\"rows\":[[table,[key,…]],…]}");

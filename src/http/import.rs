@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::OriginalUri;
 use axum::http::{HeaderMap, StatusCode};
@@ -12,12 +13,13 @@ use serde_json::json;
 use super::answers::answer;
 use super::audit::ByActor;
 use super::error::ApiError;
-use super::state::{HttpState, State};
+use super::state::{ByOperator, HttpState, State};
 use super::{body, parameters};
 use crate::clock::now_ms;
 use crate::domain::{AppId, CallMade, NAME_BYTES};
 use crate::ingest::job::{ImportJob, ImportResult};
 use crate::ingest::queue::SubmitError;
+use crate::operators::Operator;
 use crate::smooch;
 use crate::smooch::json::is_blank;
 use crate::store::Actor;
@@ -35,6 +37,7 @@ const WINDOW: usize = 256;
 /// lines are not stored twice.
 pub(super) async fn receive(
     shared: State,
+    Extension(operator): ByOperator,
     ByActor(by): ByActor,
     OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
@@ -42,8 +45,17 @@ pub(super) async fn receive(
 ) -> Result<Response, ApiError> {
     let query = parameters::read(&uri)?;
     let (app, default) = (parameters::value(&query, "app"), parameters::value(&query, "default"));
+    if !operator.personal_data {
+        let why = "An import has the data of people: it needs personal_data = true, which this operator does not have";
+        return Err(ApiError::forbidden(why));
+    }
+    if app.or(default).is_some_and(|app| !operator.sees(&AppId::from(app))) {
+        let why = "The operator does not see the app of this import (`apps` of the operator)";
+        return Err(ApiError::forbidden(why));
+    }
     if let Some(unknown) = app.filter(|app| !shared.inits.contains_key(&AppId::from(*app))) {
-        let mut known: Vec<&str> = shared.inits.keys().map(AppId::as_str).collect();
+        let seen = shared.inits.keys().filter(|app| operator.sees(app));
+        let mut known: Vec<&str> = seen.map(AppId::as_str).collect();
         known.sort_unstable();
         let why = format!(
             "there is no app {}: it is not in the settings of the service, which has {}",
@@ -57,9 +69,9 @@ pub(super) async fn receive(
     let lines = body.split(|byte| *byte == b'\n').zip(1_u64..);
     let lines = lines.filter(|(line, _)| !is_blank(line));
     let lines: Vec<(Bytes, u64)> = lines.map(|(line, number)| (body.slice_ref(line), number)).collect();
-    let (shared, path, by) = (&shared, &uri.to_string(), &by);
+    let (shared, path, by, operator) = (&shared, &uri.to_string(), &by, &operator);
     let learn = |(line, number): (Bytes, u64)| async move {
-        let learned = import_line(shared, (by, path), (app, default), &line).await;
+        let learned = import_line(shared, (operator, by, path), (app, default), &line).await;
         (number, learned)
     };
     let mut learned = iter(lines).map(learn).buffered(WINDOW);
@@ -85,7 +97,7 @@ pub(super) async fn receive(
 /// Imports one line; returns the reason if it is rejected for good.
 async fn import_line(
     shared: &HttpState,
-    (by, path): (&Arc<Actor>, &str),
+    (operator, by, path): (&Operator, &Arc<Actor>, &str),
     (asked, default): (Option<&str>, Option<&str>),
     line: &[u8],
 ) -> Result<Result<ImportResult, String>, ApiError> {
@@ -111,6 +123,9 @@ async fn import_line(
         (None, None) => return Ok(Err("names no app, and none was asked for".to_owned())),
     };
     let app = AppId::from(app.as_str());
+    if !operator.sees(&app) {
+        return Ok(Err(format!("app is {}, which the operator does not see", app.as_str().escape_default())));
+    }
     if !shared.inits.contains_key(&app) {
         let name = app.as_str().escape_default();
         return Ok(Err(format!("app is {name}, which is not in the settings of the service")));

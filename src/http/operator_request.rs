@@ -65,11 +65,9 @@ impl OperatorRequest {
         }
     }
 
-    /// Refuses, with 403, an operator of some apps alone: the call is about the service as a whole.
+    /// As [`must_see_all_apps`].
     pub(super) fn must_see_all_apps(&self) -> Result<(), ApiError> {
-        let why =
-            "This is about the whole service, and the operator sees some apps alone (`apps` of the operator)";
-        if self.operator.apps.is_some() { Err(ApiError::forbidden(why)) } else { Ok(()) }
+        must_see_all_apps(&self.operator)
     }
 
     /// What an answer may show of people.
@@ -88,6 +86,13 @@ impl OperatorRequest {
         let why = "A body needs personal_data = true, which this operator does not have";
         if self.visibility().is_masked() { Err(ApiError::forbidden(why)) } else { Ok(()) }
     }
+}
+
+/// Refuses, with 403, an operator of some apps alone: the call is about the service as a whole.
+pub(super) fn must_see_all_apps(operator: &Operator) -> Result<(), ApiError> {
+    let why =
+        "This is about the whole service, and the operator sees some apps alone (`apps` of the operator)";
+    if operator.apps.is_some() { Err(ApiError::forbidden(why)) } else { Ok(()) }
 }
 
 /// A number in a path.

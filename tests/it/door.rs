@@ -2,6 +2,7 @@
 
 mod commands;
 mod routes;
+mod scope;
 mod secrets;
 mod sessions;
 mod settings;

@@ -86,7 +86,7 @@ const NAMED: (&str, &str) = ("remote-user", "carla");
 const LEADS: (&str, &str) = ("remote-groups", "staff, leads");
 
 /// Calls about the service as a whole, which an operator of some apps alone may not make.
-const WHOLE: [&str; 4] = ["GET /settings", "GET /health", "POST /reload", "/backups"];
+const WHOLE: [&str; 5] = ["GET /settings", "GET /health", "POST /reload", "/backups", "/rebuild"];
 
 fn address(template: &str) -> String {
     let words = template.split('/').map(|word| match word {

@@ -60,6 +60,10 @@ fn of_operators() -> Faults {
 fn of_the_proxy() -> Faults {
     vec![
         (
+            PROXY.replace("x-user", "X-Secret"),
+            "config.toml:3: console.proxy.secret_header: secret_header, name_header and groups_header must be three different headers",
+        ),
+        (
             PROXY.replace("secret = \"sixteen bytes or more\"\n", ""),
             "config.toml:1: console.proxy.secret: is missing",
         ),
