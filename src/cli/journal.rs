@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::database;
 use super::listing::{ListedItem, ShowArgs, print_list, print_members, put_body};
+use super::visible::make_visible;
 use crate::config::Settings;
 use crate::directory::DirectoryReader;
 use crate::directory::journal::EntryContent;
@@ -128,8 +129,8 @@ fn show(args: &ShowArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
         print_members(&mut out, &ListedEntry { entry: entry.clone(), by: None })?;
         match EntryContent::of(entry, &body) {
             EntryContent::Call(call) => {
-                writeln!(out, "call      {}", call_line(&call))?;
-                writeln!(out, "by        {}", call.clone().by())?;
+                writeln!(out, "call      {}", make_visible(&call_line(&call)))?;
+                writeln!(out, "by        {}", make_visible(&call.clone().by().to_string()))?;
                 writeln!(out, "\n{}", call.body.as_deref().unwrap_or("(no body)"))?;
             }
             EntryContent::Webhook(body) => {

@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::Value;
 
+use super::visible::make_visible;
 use crate::directory::DirectoryReader;
 use crate::store::rows::RowFilter;
 use crate::store::{self, Seq};
@@ -78,7 +79,7 @@ pub(super) fn print_list<I: ListedItem>(
             if as_json {
                 writeln!(out, "{}", item.to_json())?;
             } else {
-                writeln!(out, "{}", item.to_line())?;
+                writeln!(out, "{}", make_visible(&item.to_line()))?;
             }
         }
         left -= shown;
@@ -100,7 +101,8 @@ pub(super) fn print_list<I: ListedItem>(
 
 pub(super) fn print_members(out: &mut impl Write, item: &impl ListedItem) -> io::Result<()> {
     for (name, value) in item.to_json().as_object().into_iter().flatten() {
-        writeln!(out, "{name:<9} {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned))?;
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        writeln!(out, "{name:<9} {}", make_visible(&text))?;
     }
     Ok(())
 }

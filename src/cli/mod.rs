@@ -21,6 +21,7 @@ pub mod rebuild;
 pub mod replay;
 pub mod tail;
 pub mod token;
+mod visible;
 
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};

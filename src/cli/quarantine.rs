@@ -12,6 +12,7 @@ use super::admin_client::AdminClient;
 use super::journal::filter::EntryRange;
 use super::listing::{ListedItem, PAGE, ShowArgs, print_list, print_members, put_body};
 use super::progress::Progress;
+use super::visible::make_visible;
 use super::{CommandError, apps, database};
 use crate::config::Settings;
 use crate::directory::DirectoryReader;
@@ -184,7 +185,7 @@ fn show(args: &ShowArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
     } else {
         print_members(&mut out, &held)?;
         for line in found.headers.lines() {
-            writeln!(out, "header    {line}")?;
+            writeln!(out, "header    {}", make_visible(line))?;
         }
         writeln!(out)?;
         out.write_all(&found.body)?;

@@ -9,6 +9,7 @@ use anyhow::bail;
 use super::journal::ListedEntry;
 use super::journal::filter::{EntryFilter, FutureEntries, unknown_user};
 use super::listing::{ListedItem as _, PAGE};
+use super::visible::make_visible;
 use super::{database, end_signal};
 use crate::clock::now_ms;
 use crate::config::Settings;
@@ -77,7 +78,7 @@ pub async fn run(args: &TailArgs, settings: &Settings) -> anyhow::Result<ExitCod
                 if args.json {
                     writeln!(out, "{}", entry.to_json())?;
                 } else {
-                    writeln!(out, "{}", entry.to_line())?;
+                    writeln!(out, "{}", make_visible(&entry.to_line()))?;
                 }
                 left -= 1;
                 if left == 0 {

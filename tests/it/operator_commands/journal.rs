@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{messages, post, run, run_alone};
-use crate::support::{Home, first_message};
+use crate::support::{Home, SECRET, first_message};
 
 fn seqs(ran: &super::Ran) -> Vec<u64> {
     ran.lines().iter().map(|line| line["seq"].as_u64().unwrap()).collect()
@@ -85,4 +85,28 @@ fn an_entry_is_shown_with_its_body_as_received_or_with_the_decided_facts() {
     let none = run_alone(&elsewhere, &["journal", "show", "1"]);
     assert_eq!(none.code, Some(74), "{none:?}");
     assert!(!elsewhere.database().exists(), "looking makes nothing");
+}
+
+/// Names and triggers come from anybody: a line of them neither moves the cursor nor hides a part of itself.
+#[test]
+fn foreign_text_is_visible_in_lines() {
+    let home = Home::new();
+    let program = home.start();
+    let hostile = "\\u001b[2J\\u202e\\u0007\\nforged";
+    let body = first_message("ann", 1.0).replace("message:appUser", &format!("trigger {hostile}"));
+    assert_eq!(program.webhook(&body).status, 200);
+    let headers = [("x-api-key", SECRET), ("user-agent", "agent \u{202e}\u{9b}31m")];
+    assert_eq!(program.request("POST", "/webhooks", &headers, b"not json").status, 200);
+    for args in [
+        &["journal", "list"][..],
+        &["journal", "show", "1"],
+        &["tail", "--since", "1", "--until", "1"],
+        &["quarantine", "list"],
+        &["quarantine", "show", "1"],
+    ] {
+        let out = run(&home, &program, args).well().out;
+        let hidden = out.chars().find(|c| *c != '\n' && (c.is_control() || *c == '\u{202e}'));
+        assert!(hidden.is_none() && !out.lines().any(|line| line.starts_with("forged")), "{args:?}: {out:?}");
+        assert!(args[0] == "quarantine" || out.contains("trigger \\u{1b}[2J\\u{202e}"), "{args:?}: {out}");
+    }
 }
