@@ -1,4 +1,4 @@
-//! The key file beside the database. Whoever can read it can read the database too, so it proves an operator.
+//! The key file beside the database. A process that can read it can read the database too, so its content proves an operator.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _, Write as _};

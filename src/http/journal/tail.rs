@@ -50,7 +50,7 @@ const SECOND: Duration = Duration::from_secs(1);
 /// GET `/journal/tail`: new entries that meet the conditions as events `entry`, whose `id` is the number; at most 50 a
 /// second. What is passed over is counted in events `skipped`. Each second an event `rate` has the deliveries since the one before, by
 /// outcome.
-/// With `Last-Event-ID` it goes on behind that entry; of what came meanwhile, the last 1,000 numbers.
+/// With `Last-Event-ID` the stream continues after that entry, with at most the last 1,000 numbers that it missed.
 pub(in crate::http) async fn tail(
     request: OperatorRequest,
     headers: HeaderMap,
