@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use super::problem::{SettingLocation, SettingsProblem, SettingsProblems};
 use super::rules::{BEYOND_LOOPBACK, is_beyond_loopback};
-use super::settings::{AppSettings, Settings, SigningKey};
+use super::settings::{AppSettings, Settings, SigningKey, named_for_restart};
 
 impl Settings {
     /// Checks whether a running service with these settings and bound addresses, the public one and the admin listener's, may
@@ -88,34 +88,10 @@ impl Settings {
         .concat()
     }
 
-    /// The keys that differ in `new` and take effect with a restart only.
+    /// What is to be named of `new` because it takes effect with a restart only, each once.
     pub fn need_restart(&self, new: &Self) -> Vec<&'static str> {
-        let Self {
-            origin: _,
-            account_keys: _,
-            server,
-            limits,
-            ingest,
-            reads,
-            store,
-            retention,
-            feed,
-            backup,
-            console: _,
-            log,
-            apps: _,
-        } = self;
-        [
-            server.need_restart(&new.server),
-            limits.need_restart(&new.limits),
-            ingest.need_restart(&new.ingest),
-            reads.need_restart(&new.reads),
-            retention.need_restart(&new.retention),
-            store.need_restart(&new.store),
-            feed.need_restart(&new.feed),
-            backup.need_restart(&new.backup),
-            log.need_restart(&new.log),
-        ]
-        .concat()
+        let mut named: Vec<_> = self.changed_keys(new).into_iter().filter_map(named_for_restart).collect();
+        named.dedup();
+        named
     }
 }

@@ -8,7 +8,7 @@ use super::layers::{Layers, SHIPPED};
 use super::origin::read_complete;
 use super::problem::{SettingLocation, SettingsProblem, SettingsProblems};
 use super::read::SettingsReader;
-use super::settings::{Settings, needs_restart};
+use super::settings::{Settings, named_for_restart};
 use super::{DEFAULT_FILE, read_environment, rules};
 
 /// The endings of the names of keys whose values are never shown.
@@ -110,7 +110,7 @@ fn report(text: &str, file_name: &str, overrides: &[(String, String)]) -> Settin
         ReportedSetting {
             place: places.get(&key).cloned().unwrap_or(SettingLocation::Shipped),
             default: shipped.get(&like).filter(|value| !matches!(value, ReportedValue::Secrets(_))).cloned(),
-            restart: needs_restart(&key),
+            restart: named_for_restart(&key).is_some(),
             means: MEANINGS.get(&like).cloned().unwrap_or_default(),
             key,
             value,

@@ -25,8 +25,6 @@ macro_rules! settings_section {
     (@restart live $section:literal $key:ident) => { None };
     (@restart restart $section:literal $key:ident) => { Some(concat!($section, ".", stringify!($key))) };
     (@restart restart_section $section:literal $key:ident) => { Some($section) };
-    (@is_live live) => { true };
-    (@is_live $other:ident) => { false };
     (
         $(#[$about:meta])*
         pub struct $name:ident, $section:literal;
@@ -48,9 +46,9 @@ macro_rules! settings_section {
                 }
             }
 
-            /// Every key, and whether a change takes effect with a reload.
-            const KEYS: &'static [(&'static str, bool)] = &[
-                $((concat!($section, ".", stringify!($key)), settings_section!(@is_live $when)),)*
+            /// Every key, and what a reload names for a change that takes effect with a restart only.
+            const KEYS: &'static [(&'static str, Option<&'static str>)] = &[
+                $((concat!($section, ".", stringify!($key)), settings_section!(@restart $when $section $key)),)*
             ];
 
             /// The keys that differ in `new`.
@@ -58,16 +56,6 @@ macro_rules! settings_section {
                 let differ = [$(self.$key != new.$key),*];
                 let keys = Self::KEYS.iter().zip(differ);
                 keys.filter(|(_, differs)| *differs).map(|((key, _), _)| *key).collect()
-            }
-
-            /// The keys that differ in `new` and take effect with a restart only.
-            pub(super) fn need_restart(&self, new: &Self) -> Vec<&'static str> {
-                let mut keys = Vec::new();
-                $(if self.$key != new.$key {
-                    let key: Option<&'static str> = settings_section!(@restart $when $section $key);
-                    keys.extend(key.filter(|key| !keys.contains(key)));
-                })*
-                keys
             }
         }
     };
@@ -127,8 +115,8 @@ impl Settings {
     }
 }
 
-/// True if a change of the key takes effect with a restart only.
-pub(super) fn needs_restart(key: &str) -> bool {
+/// What a reload names for a change of the key that takes effect with a restart only; `None` if it takes effect at once.
+pub(super) fn named_for_restart(key: &str) -> Option<&'static str> {
     let sections = [
         ServerSettings::KEYS,
         LimitSettings::KEYS,
@@ -140,7 +128,7 @@ pub(super) fn needs_restart(key: &str) -> bool {
         BackupSettings::KEYS,
         LogSettings::KEYS,
     ];
-    sections.into_iter().flatten().any(|(known, is_live)| *known == key && !is_live)
+    sections.into_iter().flatten().find(|(known, _)| *known == key).and_then(|(_, restart)| *restart)
 }
 
 settings_section! {

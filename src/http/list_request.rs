@@ -5,12 +5,12 @@ use serde::Serialize;
 use super::api_request::ApiRequest;
 use super::error::ApiError;
 use super::list_cursor::place;
-use super::parameters::{BRAND_PARAMETER, boolean, limit, text};
+use super::parameters::{BRAND_PARAMETER, boolean, limit, text, time};
 use super::reads::{self, ReadKind};
 use crate::directory::DirectoryReader;
 use crate::directory::list_page::{ListCursor, ListResult, ScanLimits};
 use crate::domain::list::{Filter, Query, Sort};
-use crate::domain::{AppVersion, ShownUser, timestamp};
+use crate::domain::{AppVersion, ShownUser};
 
 /// The most rows that one look-up scans; a page with fewer matches than its limit may continue from
 /// there.
@@ -222,12 +222,6 @@ fn count(value: &str) -> Result<CountMode, ApiError> {
 fn version(name: &str, value: &str) -> Result<AppVersion, ApiError> {
     AppVersion::read(value)
         .ok_or_else(|| ApiError::bad_request(format!("{name} must be a version such as 1.10 or 2.0-beta")))
-}
-
-/// A time, in µs since 1970.
-fn time(name: &str, value: &str) -> Result<i64, ApiError> {
-    timestamp::parse_parameter(value)
-        .ok_or_else(|| ApiError::bad_request(format!("{name} must be {}", timestamp::PARAMETER_FORMS)))
 }
 
 fn sort(value: &str) -> Result<(Sort, bool), ApiError> {

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::error::ApiError;
 use super::openapi;
+use crate::domain::timestamp;
 
 /// The parameter that names the brand in every call about one app user.
 pub(super) const BRAND_PARAMETER: &str = "brandId";
@@ -86,6 +87,17 @@ pub(super) fn text(name: &str, value: &str) -> Result<String, ApiError> {
         return Err(ApiError::bad_request(format!("{name} must not be empty")));
     }
     Ok(value.to_owned())
+}
+
+/// A time, in µs since 1970.
+pub(super) fn time(name: &str, value: &str) -> Result<i64, ApiError> {
+    timestamp::parse_parameter(value)
+        .ok_or_else(|| ApiError::bad_request(format!("{name} must be {}", timestamp::PARAMETER_FORMS)))
+}
+
+/// The same in ms.
+pub(super) fn time_ms(name: &str, value: &str) -> Result<i64, ApiError> {
+    Ok(time(name, value)?.div_euclid(1000))
 }
 
 /// The size of a page, up to `most`.

@@ -17,6 +17,7 @@ use super::door::{Closed, cookie_name, peer};
 use super::error::ApiError;
 use super::state::{HttpState, State};
 use crate::clock::now_ms;
+use crate::domain::timestamp;
 use crate::operators::{NewSession, Operator, Proof, Role};
 use crate::smooch::json::without_mark;
 use crate::store::{AuditAction, AuditEntry};
@@ -44,7 +45,7 @@ struct Who<'a> {
 impl<'a> Who<'a> {
     fn new(shared: &'a HttpState, operator: &'a Operator, half: Option<&'a str>) -> Self {
         let apps = shared.settings.apps.iter().map(|app| app.id.as_str());
-        let expires = operator.session.as_ref().map(|session| time(session.expires));
+        let expires = operator.session.as_ref().map(|session| timestamp::format_ms(session.expires));
         let Operator { name, role, personal_data, .. } = operator;
         Self {
             who: name,
@@ -55,12 +56,6 @@ impl<'a> Who<'a> {
             half,
         }
     }
-}
-
-/// A time in ms since 1970, as answers have it.
-fn time(ms: i64) -> String {
-    let time = jiff::Timestamp::from_millisecond(ms).unwrap_or(jiff::Timestamp::MAX);
-    format!("{time:.3}")
 }
 
 #[derive(Deserialize)]
@@ -166,7 +161,7 @@ pub(super) async fn make_code(
         return Err(ApiError::bad_request(why));
     }
     let (code, until) = shared.admission.make_code(&name, role, now_ms());
-    Ok(answer(StatusCode::OK, &json!({ "code": code, "expires": time(until) })))
+    Ok(answer(StatusCode::OK, &json!({ "code": code, "expires": timestamp::format_ms(until) })))
 }
 
 async fn read<T: for<'de> Deserialize<'de>>(

@@ -54,14 +54,14 @@ impl DeliveryCounts {
 
 /// [`DeliveryCounts`] as they grow.
 #[derive(Default)]
-struct Tally {
+struct DeliveryCounters {
     stored: AtomicU64,
     repeated: AtomicU64,
     quarantined: AtomicU64,
     erased: AtomicU64,
 }
 
-impl Tally {
+impl DeliveryCounters {
     fn counts(&self) -> DeliveryCounts {
         let [stored, repeated, quarantined, erased] =
             [&self.stored, &self.repeated, &self.quarantined, &self.erased]
@@ -79,7 +79,7 @@ struct TrackedApp {
     from: i64,
     silent: AtomicBool,
     /// Shared with the same app of other settings, so that none is lost by a reload.
-    tally: Arc<Tally>,
+    counters: Arc<DeliveryCounters>,
 }
 
 /// The activity of one app.
@@ -101,7 +101,7 @@ impl AppActivity {
             last: AtomicI64::new(NEVER),
             from: now_ms(),
             silent: AtomicBool::new(false),
-            tally: Arc::default(),
+            counters: Arc::default(),
         };
         Self(apps.into_iter().map(|(id, silent_after)| (id, app(silent_after))).collect())
     }
@@ -114,7 +114,7 @@ impl AppActivity {
                 app.last = AtomicI64::new(known.last.load(Ordering::Acquire));
                 app.from = known.from;
                 app.silent = AtomicBool::new(known.silent.load(Ordering::Acquire));
-                app.tally = known.tally.clone();
+                app.counters = known.counters.clone();
             }
         }
         again
@@ -131,8 +131,8 @@ impl AppActivity {
 
     /// Counts a delivery that was accepted.
     pub fn count_delivery(&self, app: &AppId, outcome: WebhookOutcome) {
-        let Some(Tally { stored, repeated, quarantined, erased }) =
-            self.0.get(app).map(|known| &*known.tally)
+        let Some(DeliveryCounters { stored, repeated, quarantined, erased }) =
+            self.0.get(app).map(|known| &*known.counters)
         else {
             return;
         };
@@ -148,7 +148,7 @@ impl AppActivity {
 
     /// The deliveries of some apps.
     pub fn deliveries(&self, is_meant: impl Fn(&AppId) -> bool) -> DeliveryCounts {
-        let meant = self.0.iter().filter(|(app, _)| is_meant(app)).map(|(_, known)| known.tally.counts());
+        let meant = self.0.iter().filter(|(app, _)| is_meant(app)).map(|(_, known)| known.counters.counts());
         meant.fold(DeliveryCounts::default(), |sum, counts| sum.each(counts, |a, b| a + b))
     }
 

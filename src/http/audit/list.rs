@@ -4,10 +4,8 @@ use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
-use axum::Extension;
 use axum::body::{Body, Bytes};
-use axum::extract::OriginalUri;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use futures_util::stream::unfold;
 use serde_json::json;
@@ -18,13 +16,13 @@ use super::shown::{AUDIT_COLUMNS, ShownAudit};
 use crate::directory::DirectoryReader;
 use crate::directory::audit::{AuditFilter, AuditPage};
 use crate::domain::brand::Name;
-use crate::domain::{AppId, SmoochId, View, timestamp};
+use crate::domain::{AppId, SmoochId};
 use crate::http::accept::{ExportFormat, OF_PAGES};
 use crate::http::answers::{answer, json as json_answer};
 use crate::http::error::ApiError;
-use crate::http::state::{ByOperator, HttpState, State};
+use crate::http::operator_request::OperatorRequest;
+use crate::http::state::HttpState;
 use crate::http::{list_cursor, parameters, reads};
-use crate::operators::Operator;
 use crate::smooch::csv::write_table;
 use crate::store::{self, Seq};
 
@@ -40,25 +38,22 @@ const PIECE: usize = 1000;
 /// although there are more. `user` is an `_id` or a `userId`, and means everybody merged with them. With
 /// `Accept: text/csv` all entries that match, as one table.
 pub(in crate::http) async fn list(
-    shared: State,
-    OriginalUri(uri): OriginalUri,
-    Extension(operator): ByOperator,
+    request: OperatorRequest,
     ByActor(by): ByActor,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let query = parameters::read(&uri)?;
+    let (shared, query) = (&request.shared, &request.query);
     let is_table = ExportFormat::accepted(&headers) == Some(ExportFormat::Csv);
-    let unused: &[&str] = if is_table { &OF_PAGES } else { &[] };
-    parameters::check(&Method::GET, "/audit", unused, &query)?;
-    let mut asked = AuditRequest::read(&query, &shared, &operator)?;
-    asked.filter.ids = find_ids(&shared, &asked).await?;
+    let mut asked = AuditRequest::read(&request)?;
+    asked.filter.ids = find_ids(shared, &asked).await?;
     if is_table {
         if let Some((name, _)) = query.iter().find(|(name, _)| OF_PAGES.contains(&name.as_str())) {
             return Err(ApiError::bad_request(format!("{name} is for pages, and this is all of them")));
         }
         let export = Some(AuditedExport::begin(&shared.audit, &by, None, "the audit log").await?);
         let filter = asked.filter;
-        return table(AuditTable { shared: shared.0, filter, before: None, is_ended: false, export }).await;
+        return table(AuditTable { shared: shared.clone(), filter, before: None, is_ended: false, export })
+            .await;
     }
     let (filter, bounds) = (asked.filter, (asked.limit, MOST_LOOKED_AT));
     let read = move |reader: &mut DirectoryReader| reader.read_audit(&filter, asked.after, bounds);
@@ -66,7 +61,7 @@ pub(in crate::http) async fn list(
     let entries: Vec<_> = page.entries.iter().map(|(seq, entry)| ShownAudit::of(*seq, entry)).collect();
     let mut answered = json!({ "entries": entries, "hasMore": page.next.is_some(), "looked": page.looked });
     if let Some(next) = page.next {
-        answered["after"] = list_cursor::cursor(&filters(&query), &next).into();
+        answered["after"] = list_cursor::cursor(&filters(query), &next).into();
     }
     Ok(answer(StatusCode::OK, &answered))
 }
@@ -83,10 +78,11 @@ struct AuditRequest {
 
 impl AuditRequest {
     /// Reads the parameters. 400 names a wrong one; 403 for an app that the operator may not see.
-    fn read(query: &[(String, String)], shared: &HttpState, operator: &Operator) -> Result<Self, ApiError> {
-        let (mut filter, mut user) = (AuditFilter::default(), None);
-        let (mut limit, mut after, mut app) = (DEFAULT_LIMIT, None, None);
-        for (name, value) in query {
+    fn read(request: &OperatorRequest) -> Result<Self, ApiError> {
+        let apps = request.apps(request.value("app"))?;
+        let (mut filter, mut user) = (AuditFilter { apps, ..AuditFilter::default() }, None);
+        let (mut limit, mut after) = (DEFAULT_LIMIT, None);
+        for (name, value) in &request.query {
             match name.as_str() {
                 "who" => filter.who = Some(parameters::text(name, value)?),
                 "action" => {
@@ -94,48 +90,20 @@ impl AuditRequest {
                     filter.action =
                         Some(action.map_err(|error| ApiError::bad_request(format!("{name} {error}")))?);
                 }
-                "app" => app = Some(AppId::from(parameters::text(name, value)?.as_str())),
-                "user" => user = Some(parameters::text(name, value)?),
-                "since" => filter.since = Some(time(name, value)?),
-                "until" => filter.until = Some(time(name, value)?),
+                "user" => user = Some((request.app_of_user()?, parameters::text(name, value)?)),
+                "since" => filter.since = Some(parameters::time_ms(name, value)?),
+                "until" => filter.until = Some(parameters::time_ms(name, value)?),
                 "limit" => limit = parameters::limit(name, value, MOST)?,
-                "after" => after = Some(list_cursor::place(&filters(query), name, value)?),
+                "after" => after = Some(list_cursor::place(&filters(&request.query), name, value)?),
                 _ => {}
             }
         }
         if filter.since.zip(filter.until).is_some_and(|(since, until)| until < since) {
             return Err(ApiError::bad_request("until is before since"));
         }
-        if let Some(app) = app.as_ref().filter(|app| !operator.sees(app)) {
-            let why = format!("You may not see the app {app}");
-            return Err(ApiError::new(StatusCode::FORBIDDEN, "forbidden", why));
-        }
-        filter.apps = match &app {
-            Some(app) => Some([app.clone()].into()),
-            None => operator.apps.clone(),
-        };
-        let user = user.map(|name| app_of_user(app, shared, operator).map(|app| (app, name))).transpose()?;
-        let by_id_alone = !operator.personal_data;
+        let by_id_alone = request.visibility().is_masked();
         Ok(Self { filter, user, by_id_alone, limit, after })
     }
-}
-
-/// The app of `user`: the one that is named, or the only one.
-fn app_of_user(app: Option<AppId>, shared: &HttpState, operator: &Operator) -> Result<AppId, ApiError> {
-    let seen = || shared.inits.keys().filter(|app| operator.sees(app));
-    match (app, seen().count()) {
-        (Some(app), _) => Ok(app),
-        (None, 1) => Ok(seen().next().expect("there is one").clone()),
-        (None, _) => Err(ApiError::bad_request("user needs app, since there are several apps")),
-    }
-}
-
-/// A time, in ms since 1970.
-fn time(name: &str, value: &str) -> Result<i64, ApiError> {
-    let micros = timestamp::parse_parameter(value);
-    micros
-        .map(|micros| micros.div_euclid(1000))
-        .ok_or_else(|| ApiError::bad_request(format!("{name} must be {}", timestamp::PARAMETER_FORMS)))
 }
 
 /// Every `_id` of the app user that is asked for; of one that the directory does not know, the name itself.
@@ -145,8 +113,7 @@ async fn find_ids(shared: &HttpState, asked: &AuditRequest) -> Result<Option<BTr
     let read = move |reader: &mut DirectoryReader| -> store::Result<BTreeSet<SmoochId>> {
         let id = SmoochId::from(name.as_str());
         let mut ids = if by_id_alone {
-            let view = reader.find_by_id(&app, &id)?;
-            view.iter().flat_map(View::ids).cloned().collect()
+            reader.resolve_id(&app, &id)?
         } else {
             reader.resolve_ids(&app, &Name::from(name.as_str()))?
         };

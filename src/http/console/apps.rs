@@ -3,11 +3,10 @@
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
-use serde_json::value::RawValue;
 
 use crate::directory::census::AppCensus;
 use crate::domain::{AppId, timestamp};
-use crate::http::answers::{answer, raw};
+use crate::http::answers::answer;
 use crate::http::metric_counts::CountedAt;
 use crate::http::operator_request::OperatorRequest;
 
@@ -24,7 +23,7 @@ struct AppAnswer<'a> {
     #[serde(flatten)]
     counted: Option<AppCounts>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    last_event: Option<Box<RawValue>>,
+    last_event: Option<String>,
     silent: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     silent_after: Option<u64>,
@@ -35,7 +34,7 @@ struct AppAnswer<'a> {
 #[serde(rename_all = "camelCase")]
 struct AppCounts {
     users: u64,
-    users_counted_at: Box<RawValue>,
+    users_counted_at: String,
     quarantined: u64,
     feed: FeedNumbers,
 }
@@ -46,15 +45,11 @@ struct FeedNumbers {
     last: u64,
 }
 
-fn time(ms: i64) -> Box<RawValue> {
-    raw(&*timestamp::json_from_ms(ms))
-}
-
 impl AppCounts {
     fn of(app: &AppId, counted: &CountedAt) -> Option<Self> {
         let AppCensus { users, quarantined, feed } = *counted.census.apps.get(app)?;
         let feed = FeedNumbers { oldest: feed.oldest, last: feed.last };
-        Some(Self { users, users_counted_at: time(counted.time), quarantined, feed })
+        Some(Self { users, users_counted_at: timestamp::format_ms(counted.time), quarantined, feed })
     }
 }
 
@@ -71,7 +66,7 @@ pub(in crate::http) async fn list(request: OperatorRequest) -> Response {
             id: &app.id,
             name: &app.name,
             counted: counted.as_ref().and_then(|counted| AppCounts::of(&id, counted)),
-            last_event: status.last.map(time),
+            last_event: status.last.map(timestamp::format_ms),
             silent: status.silent,
             silent_after: app.silent_after.map(|silence| silence.as_secs()),
         })

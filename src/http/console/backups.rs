@@ -9,13 +9,12 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 
 use crate::clock::now_ms;
 use crate::config::StoreUrl;
 use crate::domain::timestamp;
-use crate::http::answers::{answer, raw};
+use crate::http::answers::answer;
 use crate::http::audit::actor_of;
 use crate::http::error::ApiError;
 use crate::http::operator_request::OperatorRequest;
@@ -28,18 +27,18 @@ use crate::store::{AuditAction, AuditEntry, AuditOutcome};
 struct BackupsAnswer {
     backups: Vec<BackupAnswer>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<Box<RawValue>>,
+    next: Option<String>,
 }
 
 #[derive(Serialize)]
 struct BackupAnswer {
     name: String,
-    time: Box<RawValue>,
+    time: String,
     bytes: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     checksum: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    verified: Option<Box<RawValue>>,
+    verified: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ignored: Option<String>,
 }
@@ -65,10 +64,6 @@ struct VerifiedAnswer {
     said: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     backup: Option<CheckedAnswer>,
-}
-
-fn time(ms: i64) -> Box<RawValue> {
-    raw(&*timestamp::json_from_ms(ms))
 }
 
 fn name_of(path: &Path) -> String {
@@ -119,17 +114,17 @@ pub(in crate::http) async fn list(request: OperatorRequest) -> Result<Response, 
         let name = name_of(&path);
         let known = known.get(&name).filter(|_| ignored.is_none());
         Some(BackupAnswer {
-            time: time(schedule::taken(&name)?.as_millisecond()),
+            time: timestamp::format_ms(schedule::taken(&name)?.as_millisecond()),
             bytes: path.metadata().map_or(0, |file| file.len()),
             checksum: known.and_then(|known| known.checksum.clone()),
-            verified: known.map(|known| time(known.verified)),
+            verified: known.map(|known| timestamp::format_ms(known.verified)),
             ignored,
             name,
         })
     });
     let mut backups: Vec<_> = each.collect();
     backups.sort_by(|one, other| other.name.cmp(&one.name));
-    let next = next.map(|next| time(next.as_millisecond()));
+    let next = next.map(|next| timestamp::format_ms(next.as_millisecond()));
     Ok(answer(StatusCode::OK, &BackupsAnswer { backups, next }))
 }
 

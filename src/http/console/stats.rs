@@ -117,14 +117,7 @@ impl StatsRequest {
         let step = step.ok_or_else(|| ApiError::bad_request("step must be minute, hour or day"))?;
         let by = given("by").map_or(Ok(CountedBy::Outcome), str::parse);
         let by = by.map_err(|_| ApiError::bad_request("by must be outcome, trigger or change"))?;
-        let time = |name: &str| {
-            let time = |text: &str| {
-                let micros = timestamp::parse_parameter(text);
-                let why = || ApiError::bad_request(format!("{name} must be {}", timestamp::PARAMETER_FORMS));
-                micros.map(|micros| micros.div_euclid(1000)).ok_or_else(why)
-            };
-            given(name).map(time).transpose()
-        };
+        let time = |name: &str| given(name).map(|text| parameters::time_ms(name, text)).transpose();
         let round_down = |ms: i64| ms - ms.rem_euclid(step.length);
         // The time that is running belongs to what is asked for.
         let to = time("to")?.unwrap_or(now);
