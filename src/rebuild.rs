@@ -8,6 +8,7 @@ pub mod background;
 pub mod history_entry;
 pub mod history_replay;
 mod journal_replay;
+mod person_file;
 pub mod sources;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -25,6 +26,7 @@ use crate::store::rows::{RebuiltRow, RebuiltTable, RowKey, Rows};
 use crate::store::sqlite::{Hole, OpenError, REBUILD, REBUILD_LOCK};
 use crate::store::{Error, Result, Seq};
 pub use journal_replay::{JournalReplay, event};
+pub use person_file::{FileLimits, person_file};
 
 /// Entries replayed in one transaction.
 const BATCH: usize = 4096;

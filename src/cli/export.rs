@@ -1,7 +1,5 @@
 //! `rollcall export`: the directory as NDJSON, for another rollcall, or as CSV.
 
-mod subject_access;
-
 use std::fs::{self, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::FileTypeExt as _;
@@ -9,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, bail};
 use indicatif::{HumanBytes, HumanCount};
 
 use super::progress::Progress;
@@ -22,6 +20,7 @@ use crate::domain::brand::Name;
 use crate::domain::list::Query;
 use crate::domain::{AppId, Visibility};
 use crate::http::parse_filter;
+use crate::rebuild::{FileLimits, person_file};
 use crate::smooch::{csv, export};
 use crate::store::readers::LaneReader as _;
 use crate::store::sqlite::{Note, Output, OutputKind, PARTIAL, PartialFile};
@@ -106,7 +105,13 @@ pub fn run(args: &ExportArgs, settings: &Settings) -> anyhow::Result<ExitCode> {
         let app = apps::one_of_database(args.app.as_deref(), &mut reader, settings)?;
         let began = Instant::now();
         let user = Name::from(user.as_str()).in_brand(args.brand.as_deref());
-        let file = format!("{}\n", subject_access::file(&mut reader, &app, &user)?);
+        let Some(view) = apps::find_app_user(&mut reader, &app, &user)? else {
+            bail!("there is no app user with this _id or userId in the app {app}")
+        };
+        let all = FileLimits { events: usize::MAX, bytes: usize::MAX };
+        let file =
+            person_file(&mut reader, &app, &view, all)?.context("without a limit none is too large")?;
+        let file = format!("{file}\n");
         let mut target = Target::open(args.output.as_deref(), database)?;
         target.out.write_all(file.as_bytes()).context("the file could not be written")?;
         target.finish()?;

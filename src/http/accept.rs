@@ -2,6 +2,8 @@
 
 use axum::http::{HeaderMap, header};
 
+use super::error::ApiError;
+
 /// The media types of `Accept` in the order of the header, in lower case and without parameters.
 pub(super) fn accepted_types(headers: &HeaderMap) -> impl Iterator<Item = String> {
     let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
@@ -15,6 +17,16 @@ pub(super) fn accepts(headers: &HeaderMap, wanted: &str) -> bool {
 }
 
 pub(super) const OF_PAGES: [&str; 3] = ["limit", "after", "count"];
+
+/// Refuses, with 400, the parameters of pages in a request for everything.
+pub(super) fn refuse_pages(given: &[(String, String)]) -> Result<(), ApiError> {
+    match given.iter().find(|(name, _)| OF_PAGES.contains(&name.as_str())) {
+        Some((name, _)) => {
+            Err(ApiError::bad_request(format!("{name} is for pages, and this is all of them")))
+        }
+        None => Ok(()),
+    }
+}
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum ExportFormat {

@@ -16,6 +16,7 @@ use http_body_util::{BodyStream, StreamBody};
 use hyper::body::Body as _;
 
 use super::audit::AuditedCall;
+use super::downloads;
 use super::error::ApiError;
 use super::state::{HttpState, State};
 use crate::clock::now_ms;
@@ -104,9 +105,9 @@ pub(super) async fn require_operator(shared: State, mut request: Request, next: 
             return closed.refuse(&shared).into_response();
         }
     };
-    // Whoever may look may also sign out.
-    let is_own_session = request.uri().path() == "/session";
-    if is_change(request.method()) && !is_own_session && operator.role < Role::Operator {
+    // Whoever may look may also sign out, and save what they see.
+    let is_of_viewers = ["/session", downloads::PATH].contains(&request.uri().path());
+    if is_change(request.method()) && !is_of_viewers && operator.role < Role::Operator {
         call.refuse(&shared.audit, Some(&operator));
         return Closed::Viewer.refuse(&shared).into_response();
     }
@@ -151,9 +152,15 @@ fn identify(shared: &HttpState, request: &Request) -> Result<Arc<Operator>, Clos
     }
     let authorization = match texts(headers, header::AUTHORIZATION.as_str())[..] {
         [] => {
-            let [half] = texts(headers, HALF.as_str())[..] else { return Err(WRONG) };
             let cookies = session_cookies(shared, headers);
-            return shared.admission.by_session(&cookies, half, now).ok_or(WRONG);
+            let found = match texts(headers, HALF.as_str())[..] {
+                [half] => shared.admission.by_session(&cookies, half, now),
+                // A browser that follows a link sends no header of ours: what the page was given is in the address.
+                [] => downloads::code_in(request.uri().path())
+                    .and_then(|code| shared.admission.by_download(&cookies, code, now)),
+                _ => None,
+            };
+            return found.ok_or(WRONG);
         }
         [authorization] => authorization,
         _ => return Err(WRONG),

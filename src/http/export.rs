@@ -13,7 +13,7 @@ use futures_util::stream::unfold;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use super::accept::{ExportFormat, OF_PAGES};
+use super::accept::{ExportFormat, OF_PAGES, refuse_pages};
 use super::answers::json;
 use super::api_request::ApiRequest;
 use super::audit::AuditedExport;
@@ -151,10 +151,7 @@ impl ExportStream {
 
 /// The query in the parameters of a stream. 400 for the parameters of pages.
 fn query(parameters: &[(String, String)]) -> Result<Query, ApiError> {
-    let of_pages = |(name, _): &&(String, String)| OF_PAGES.contains(&name.as_str());
-    if let Some((name, _)) = parameters.iter().find(of_pages) {
-        return Err(ApiError::bad_request(format!("{name} is for pages, and this is all of them")));
-    }
+    refuse_pages(parameters)?;
     Ok(ListRequest::read(parameters, MOST_IN_V1)?.query)
 }
 

@@ -24,6 +24,9 @@ const LONGEST_NAME: usize = 64;
 /// call that the document does not have.
 fn names(method: &Method, route: &str) -> Option<&'static [String]> {
     let method = if *method == Method::HEAD { &Method::GET } else { method };
+    if let Some(names) = openapi::query_parameters(&format!("{method} {route}")) {
+        return Some(names);
+    }
     let path = ["/v1.1", "/v1", "/v2"].iter().find_map(|base| route.strip_prefix(base)).unwrap_or(route);
     let path = path.strip_prefix("/apps/{app}").unwrap_or(path);
     // `merge` may also be a `userId`.

@@ -53,14 +53,17 @@ reads! {
         ["GET /appusers", "GET /users"],
         "with a number, that many matches and 200,000 rows scanned; with `exact`, only the time limit. Other reads get a turn after every 20,000 rows";
     EXPORT: Long, "a page of a stream (`Accept: text/csv`, `application/x-ndjson`)",
-        ["GET /appusers"],
+        ["GET /appusers", "GET /downloads/{code}"],
         "100 app users, 20,000 rows scanned; the next page is read when the connection has room for it";
     HISTORY: Long, "a page of a history", ["GET /appusers/{id}/history"], "`limits.history_events`";
     THEN: Long, "an app user in the past (`asOf`), with the event of each value (`include=provenance`), with its merges (`include=group`)",
         ["GET /appusers/{id}"],
         "`limits.history_events`";
+    PERSON_FILE: Console, "all data of one person",
+        ["GET /v1/apps/{app}/persons/{id}", "GET /downloads/{code}"],
+        "`limits.history_events`, bodies of 32 MiB";
     AUDIT: Console, "a page of the audit log",
-        ["GET /audit"],
+        ["GET /audit", "GET /downloads/{code}"],
         "200 entries, for a table 1,000; 20,000 entries looked at";
     AUDITED_USER: Console, "the `_id`s of an app user", ["GET /audit"], "one app user with all its merged users";
     CENSUS: Long, "the counts of the metrics and of the apps",
@@ -70,7 +73,7 @@ reads! {
         "200 entries, 20,000 looked at; bodies of 64 MiB";
     JOURNAL_ENTRY: Console, "an entry of the journal, with what it changed", ["GET /journal/{seq}"],
         "`limits.history_events`";
-    JOURNAL_BODY: Console, "the body of an entry", ["GET /journal/{seq}/body"], "the bodies of one batch";
+    JOURNAL_BODY: Console, "the body of an entry", ["GET /journal/{seq}/body", "GET /downloads/{code}"], "the bodies of one batch";
     JOURNAL_TAIL: Console, "the next entries of the journal", ["GET /journal/tail"],
         "100 entries, 5,000 looked at in a second";
     QUARANTINE_SELECTION: Console, "the bodies that a redrive or a drop is of",
@@ -79,7 +82,7 @@ reads! {
     QUARANTINE_PAGE: Console, "a page of the quarantine, and the number of bodies by reason", ["GET /quarantine"],
         "200 bodies, 20,000 looked at; the numbers: only the time limit. Other reads get a turn after every 20,000 bodies";
     QUARANTINED_BODY: Console, "a body in quarantine with its headers",
-        ["GET /quarantine/{seq}", "GET /quarantine/{seq}/body"],
+        ["GET /quarantine/{seq}", "GET /quarantine/{seq}/body", "GET /downloads/{code}"],
         "one row";
     TALLIES: Console, "counts over time", ["GET /stats"], "of each app 2,880 minutes or 9,600 hours";
     LAST_WEBHOOKS: Long, "the last webhook of each app, at the start", [], "10,000 entries of the journal";

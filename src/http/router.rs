@@ -14,8 +14,9 @@ use super::error::ApiError;
 use super::host::{self, Hosts};
 use super::state::HttpState;
 use super::{
-    addresses, admin, admin_actions, app_users, audit, console, devices, door, feed, history, import,
-    journal, middleware, openapi, parameters, quarantine, session, stray_webhooks, users, webhooks,
+    addresses, admin, admin_actions, app_users, audit, console, devices, door, downloads, feed, history,
+    import, journal, middleware, openapi, parameters, person_file, quarantine, session, stray_webhooks,
+    users, webhooks,
 };
 use crate::config::Settings;
 use crate::metrics::Metrics;
@@ -96,14 +97,15 @@ pub fn starting_admin_router(settings: &Settings) -> Router {
 pub fn admin_router(shared: Arc<HttpState>) -> Router {
     let own = from_fn_with_state((shared.hosts.clone(), shared.metrics.clone()), host::require_own_host);
     let operators = from_fn_with_state(shared.clone(), door::require_operator);
-    let calls = from_fn_with_state(shared.clone(), door::refuse_other_pages);
+    let own_pages = from_fn_with_state(shared.clone(), door::refuse_other_pages);
     // The users API, of which the caller is the app in the path, by an operator.
+    let app_users = app_user_calls().route("/persons/{id}", get(person_file::get));
     let users = Router::new()
-        .nest("/v1", Router::new().nest("/apps/{app}", app_user_calls()))
+        .nest("/v1", Router::new().nest("/apps/{app}", app_users))
         .method_not_allowed_fallback(no_method)
         .layer(from_fn(middleware::process_operator_request))
         .with_state(Arc::new(shared.for_operators()));
-    let guarded = Router::new()
+    let calls = Router::new()
         .route("/quarantine/{seq}/redrive", post(admin_actions::redrive))
         .route("/quarantine/{seq}", delete(admin_actions::delete_quarantined))
         .route("/journal", get(journal::list))
@@ -122,8 +124,14 @@ pub fn admin_router(shared: Arc<HttpState>) -> Router {
         .merge(console::calls())
         .route("/audit", get(audit::list))
         .route_layer(from_fn(parameters::refuse_unknown_parameters))
-        .merge(users)
-        .route_layer(operators);
+        .merge(users);
+    let files = calls.clone().with_state(shared.clone());
+    let follow = move |shared, operator, code| downloads::follow(files, shared, operator, code);
+    let downloads = Router::new()
+        .route("/downloads", post(downloads::make))
+        .route("/downloads/{code}", get(follow))
+        .route_layer(from_fn(parameters::refuse_unknown_parameters));
+    let guarded = calls.merge(downloads).route_layer(operators);
     // Whoever signs in is nobody yet.
     let sign_in = Router::new()
         .route("/session", post(session::begin))
@@ -136,7 +144,7 @@ pub fn admin_router(shared: Arc<HttpState>) -> Router {
     #[cfg(feature = "console")]
     let open = open.merge(console_files::routes());
     Router::new()
-        .merge(guarded.merge(sign_in).route_layer(calls))
+        .merge(guarded.merge(sign_in).route_layer(own_pages))
         .merge(open)
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)

@@ -40,8 +40,20 @@ pub struct Admission {
 #[derive(Default)]
 struct Shared {
     sessions: Sessions,
-    codes: Codes,
+    codes: Codes<Guest>,
+    downloads: Codes<Download>,
     attempts: Attempts,
+}
+
+/// What the address of a download answers.
+#[derive(Clone, Debug)]
+pub struct Download {
+    /// Whoever asked for the address.
+    pub by: Arc<Operator>,
+    /// The path and query of a GET.
+    pub of: String,
+    /// The `Accept` of it.
+    pub accept: Option<String>,
 }
 
 /// The key, and the operator that it proves.
@@ -105,6 +117,7 @@ impl Admission {
             self.key.ender.end();
             shared.sessions.end_all();
             shared.codes.clear();
+            shared.downloads.clear();
         }
         shared.sessions.sweep(limits, &accounts, now);
         shared.sessions.limit(limits);
@@ -173,6 +186,29 @@ impl Admission {
     pub fn make_code(&self, name: &str, role: Role, now: i64) -> (String, i64) {
         let hide = |code: &str| self.key.key.fingerprint("code", code);
         self.lock().codes.make(Guest { name: name.to_owned(), role }, now, hide)
+    }
+
+    /// Makes the code of a download's address, good once. Returns it with the time at which it is good no longer.
+    pub fn make_download(&self, download: Download, now: i64) -> (String, i64) {
+        self.lock().downloads.make(download, now, |code| self.hide_download(code))
+    }
+
+    /// The operator of a session, by its cookie and the code of a download that the session asked for.
+    pub fn by_download(&self, cookies: &[&str], code: &str, now: i64) -> Option<Arc<Operator>> {
+        let mut shared = self.lock();
+        let id = shared.downloads.get(self.hide_download(code), now)?.by.session.as_ref()?.id.clone();
+        shared.sessions.find_by_id(&self.key.key, cookies, &id, now, self.limits)
+    }
+
+    /// Uses the code of a download up, if this operator asked for it.
+    pub fn take_download(&self, operator: &Operator, code: &str, now: i64) -> Option<Download> {
+        let (mut shared, code) = (self.lock(), self.hide_download(code));
+        let is_own = shared.downloads.get(code, now)?.by.is_same_caller(operator);
+        if is_own { shared.downloads.take(code, now) } else { None }
+    }
+
+    fn hide_download(&self, code: &str) -> super::secrets::Fingerprint {
+        self.key.key.fingerprint("download", code)
     }
 
     /// Begins a session with a code.

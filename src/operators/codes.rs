@@ -1,4 +1,4 @@
-//! Sign-in codes: each is good once, for a short time, and lives in memory only.
+//! Codes for signing in and for downloads: each is good once, for a short time, and lives in memory only.
 
 use std::collections::HashMap;
 
@@ -27,32 +27,38 @@ pub(super) struct Guest {
     pub(super) role: Role,
 }
 
-/// The codes that are good.
-#[derive(Default)]
-pub(super) struct Codes(HashMap<Fingerprint, (Guest, i64)>);
+/// The codes that are good, each with what it is for.
+pub(super) struct Codes<T>(HashMap<Fingerprint, (T, i64)>);
 
-impl Codes {
+impl<T> Default for Codes<T> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
+}
+
+impl<T> Codes<T> {
     /// Makes a code at `now`, in ms since 1970. Returns it with the time at which it is good no longer.
-    pub(super) fn make(
-        &mut self,
-        guest: Guest,
-        now: i64,
-        hide: impl Fn(&str) -> Fingerprint,
-    ) -> (String, i64) {
+    pub(super) fn make(&mut self, what: T, now: i64, hide: impl Fn(&str) -> Fingerprint) -> (String, i64) {
         self.0.retain(|_, (_, until)| *until > now);
         if self.0.len() >= MOST {
             let oldest = self.0.iter().min_by_key(|(_, (_, until))| *until).map(|(code, _)| *code);
             oldest.and_then(|oldest| self.0.remove(&oldest));
         }
         let (code, until) = (random_text(), now + life());
-        self.0.insert(hide(&code), (guest, until));
+        self.0.insert(hide(&code), (what, until));
         (code, until)
     }
 
+    /// What a code is for, which stays good.
+    pub(super) fn get(&self, code: Fingerprint, now: i64) -> Option<&T> {
+        let (what, until) = self.0.get(&code)?;
+        (now < *until).then_some(what)
+    }
+
     /// Uses a code up.
-    pub(super) fn take(&mut self, code: Fingerprint, now: i64) -> Option<Guest> {
-        let (guest, until) = self.0.remove(&code)?;
-        (now < until).then_some(guest)
+    pub(super) fn take(&mut self, code: Fingerprint, now: i64) -> Option<T> {
+        let (what, until) = self.0.remove(&code)?;
+        (now < until).then_some(what)
     }
 
     pub(super) fn clear(&mut self) {
@@ -72,6 +78,8 @@ mod tests {
         let mut codes = Codes::default();
         let (code, until) = codes.make(guest.clone(), 1000, hide);
         assert_eq!(until, 61_000);
+        assert_eq!(codes.get(hide(&code), 1000), Some(&guest), "to look is not to use");
+        assert_eq!(codes.get(hide(&code), until), None);
         assert_eq!(codes.take(hide("another"), 1000), None);
         assert_eq!(codes.take(hide(&code), 60_999), Some(guest.clone()));
         assert_eq!(codes.take(hide(&code), 60_999), None, "it was used");

@@ -10,7 +10,7 @@ mod proxy;
 mod secrets;
 mod sessions;
 
-pub use admission::{Admission, Refusal};
+pub use admission::{Admission, Download, Refusal};
 pub use key_file::{Key, KeyFileError, key_path, read_key, read_or_make_key};
 pub use operator::{Ending, Operator, Proof, Role, SessionInfo};
 pub use proxy::ProxyClaim;

@@ -45,6 +45,12 @@ impl Operator {
     pub fn sees(&self, app: &AppId) -> bool {
         self.apps.as_ref().is_none_or(|apps| apps.contains(app))
     }
+
+    /// Whether this is the other one, by the same proof: of a session, the same session.
+    pub fn is_same_caller(&self, other: &Self) -> bool {
+        let id = |operator: &Self| operator.session.as_ref().map(|session| session.id.clone());
+        (&self.name, self.proof, id(self)) == (&other.name, other.proof, id(other))
+    }
 }
 
 /// What may be told of a session.

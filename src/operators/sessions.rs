@@ -130,12 +130,37 @@ impl Sessions {
         limits: Limits,
     ) -> Option<Arc<Operator>> {
         let half = half_of(key, half);
+        let is_half = |session: &Session| session.stored.half.ct_eq(&half).into();
+        self.find_where(key, cookies, is_half, now, limits)
+    }
+
+    /// The operator of the session with this id, by one of several cookies. Whoever asks has the other half of a proof.
+    pub(super) fn find_by_id(
+        &mut self,
+        key: &Key,
+        cookies: &[&str],
+        id: &str,
+        now: i64,
+        limits: Limits,
+    ) -> Option<Arc<Operator>> {
+        let has_id = |session: &Session| id_of(&session.stored.cookie) == id;
+        self.find_where(key, cookies, has_id, now, limits)
+    }
+
+    fn find_where(
+        &mut self,
+        key: &Key,
+        cookies: &[&str],
+        is_it: impl Fn(&Session) -> bool,
+        now: i64,
+        limits: Limits,
+    ) -> Option<Arc<Operator>> {
         for cookie in cookies {
             let id = cookie_of(key, cookie);
             let Some(session) = self.open.get_mut(&id) else { continue };
             if limits.is_over(session.stored.began, session.used, now) {
                 self.end(&id);
-            } else if bool::from(session.stored.half.ct_eq(&half)) {
+            } else if is_it(session) {
                 session.used = session.used.max(now);
                 return Some(session.operator.clone());
             }

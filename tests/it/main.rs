@@ -16,6 +16,7 @@ mod convergence;
 mod crash;
 mod decide;
 mod door;
+mod downloads;
 mod erasure;
 mod examples;
 mod export_import;

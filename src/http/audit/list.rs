@@ -17,7 +17,7 @@ use crate::directory::DirectoryReader;
 use crate::directory::audit::{AuditFilter, AuditPage};
 use crate::domain::brand::Name;
 use crate::domain::{AppId, SmoochId};
-use crate::http::accept::{ExportFormat, OF_PAGES};
+use crate::http::accept::{ExportFormat, OF_PAGES, refuse_pages};
 use crate::http::answers::{answer, json as json_answer};
 use crate::http::error::ApiError;
 use crate::http::operator_request::OperatorRequest;
@@ -47,9 +47,7 @@ pub(in crate::http) async fn list(
     let mut asked = AuditRequest::read(&request)?;
     asked.filter.ids = find_ids(shared, &asked).await?;
     if is_table {
-        if let Some((name, _)) = query.iter().find(|(name, _)| OF_PAGES.contains(&name.as_str())) {
-            return Err(ApiError::bad_request(format!("{name} is for pages, and this is all of them")));
-        }
+        refuse_pages(query)?;
         let export = Some(AuditedExport::begin(&shared.audit, &by, None, "the audit log").await?);
         let filter = asked.filter;
         return table(AuditTable { shared: shared.clone(), filter, before: None, is_ended: false, export })

@@ -31,6 +31,8 @@ const CALLS: &[(&str, Needs)] = &[
     ("GET /console/", Nothing),
     ("GET /console/{version}/{file}", Nothing),
     ("GET /console/{version}/{folder}/{file}", Nothing),
+    ("POST /downloads", Viewer),
+    ("GET /downloads/{code}", Viewer),
     ("GET /health", Viewer),
     ("GET /healthz", Nothing),
     ("POST /import", Operator),
@@ -69,6 +71,7 @@ const CALLS: &[(&str, Needs)] = &[
     ("POST /v1/apps/{app}/appusers/{id}/unmerge", Operator),
     ("GET /v1/apps/{app}/changes", Viewer),
     ("POST /v1/apps/{app}/init", Operator),
+    ("GET /v1/apps/{app}/persons/{id}", Viewer),
 ];
 
 const PROXY: &str = r#"

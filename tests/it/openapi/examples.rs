@@ -67,7 +67,7 @@ fn name_backup(home: &Home) {
 const OF_A_MACHINE: [&str; 5] = ["checks", "uptime", "version", "bytes", "checksum"];
 
 /// Members that hold the epoch of a database, which is random, or a random text.
-const RANDOM: [&str; 5] = ["epoch", "next", "after", "half", "requestId"];
+const RANDOM: [&str; 6] = ["epoch", "next", "after", "half", "requestId", "address"];
 
 /// The length of a sign-in code; a shorter `code` is that of an error.
 const SIGN_IN_CODE: usize = 43;
