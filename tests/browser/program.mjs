@@ -36,6 +36,8 @@ secrets = ["${MAX[1]}"]
 personal_data = false
 `;
 
+const proofOf = (operator) => ({ authorization: `Basic ${Buffer.from(operator.join(':')).toString('base64')}` });
+
 /** A folder, and the program in it. */
 export class Home {
   constructor(settings = '') {
@@ -110,15 +112,22 @@ export class Home {
     });
   }
 
-  /** Sends a call of the admin listener, as an operator. */
-  async call(method, path, { body, as = ANN, headers = {} } = {}) {
+  /** Sends a call of the admin listener, as an operator; gives its JSON. */
+  async call(method, path, { body, as = ANN } = {}) {
     const answer = await fetch(`http://${this.admin_listen}/${path}`, {
       method, body: body === undefined ? undefined : JSON.stringify(body),
-      headers: { authorization: `Basic ${Buffer.from(as.join(':')).toString('base64')}`, ...(method === 'GET' ? {} : { 'content-type': 'application/json' }), ...headers },
+      headers: { ...proofOf(as), ...(method === 'GET' ? {} : { 'content-type': 'application/json' }) },
     });
     const data = await answer.json();
     assert.ok(answer.ok, `${method} ${path}: ${answer.status} ${JSON.stringify(data)}`);
     return data;
+  }
+
+  /** The text that a GET of the admin listener answers. */
+  async text(path, headers) {
+    const answer = await fetch(`http://${this.admin_listen}/${path}`, { headers: { ...proofOf(ANN), ...headers } });
+    assert.ok(answer.ok, `${path}: ${answer.status}`);
+    return answer.text();
   }
 }
 

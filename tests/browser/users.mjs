@@ -100,7 +100,7 @@ async function editing(home, page) {
   await page.getByLabel('Given name').fill('Robert');
   assert.equal(await page.getByLabel('The body of the request').innerText(), '{"givenName":"Robert"}');
   await home.call('PUT', `v1/apps/${APP}/appusers/${BOB}`, { body: { givenName: 'Rob', surname: 'Green' } });
-  await page.getByRole('button', { name: 'Save' }).click();
+  await page.getByRole('button', { name: 'Save', exact: true }).click();
   await page.getByText('Somebody else changed it meanwhile').waitFor();
   await page.getByRole('row', { name: 'givenName Bob Rob Robert' }).waitFor();
   await page.getByRole('row', { name: 'surname Brown Green as it is now' }).waitFor();

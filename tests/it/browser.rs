@@ -43,3 +43,9 @@ fn every_page_is_accessible_shows_hostile_text_and_keeps_its_address() {
     require!(needed());
     run("pages.mjs");
 }
+
+#[test]
+fn every_file_that_a_page_offers_is_saved_by_the_browser() {
+    require!(needed());
+    run("files.mjs");
+}

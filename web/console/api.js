@@ -1,4 +1,6 @@
 // The calls of the console, one function each. A function makes the call; request.js sends it.
+import { addressOf } from "./request.js";
+
 const get = (path, query, more) => ({ method: "GET", path, query, ...more });
 const write = (method, path, body, more) => ({ method, path, body, ...more });
 const part = encodeURIComponent;
@@ -15,8 +17,12 @@ export const settings = () => get("settings");
 export const reload = () => write("POST", "reload", {});
 export const audit = (query) => get("audit", query);
 
+/** An address for a file: that of another call. */
+export const download = (call) => write("POST", "downloads", { of: `/${addressOf(call)}`, accept: call.accept === "*/*" ? undefined : call.accept });
+
 export const listUsers = (app, query) => get(ofApp(app), query);
 export const user = (app, id, query) => get(ofUser(app, id), query);
+export const person = (app, id) => get(`v1/apps/${part(app)}/persons/${part(id)}`, {}, { accept: "*/*" });
 export const history = (app, id, query) => get(ofUser(app, id, "/history"), query);
 export const updateUser = (app, id, body, etag) => write("PUT", ofUser(app, id), body, { headers: { "if-match": etag } });
 export const removeUser = (app, id) => ({ method: "DELETE", path: ofUser(app, id) });

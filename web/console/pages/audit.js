@@ -1,10 +1,10 @@
 // Audit: who did what, to whom, and what came of it.
 import * as api from "../api.js";
+import { Download } from "../parts/download.js";
 import { Filters } from "../parts/filters.js";
 import { Empty, Failed, useCall } from "../parts/load.js";
 import { Badge, Head, Table } from "../parts/page.js";
-import { Pager, useSize } from "../parts/pager.js";
-import { Progress, useSearch } from "../parts/search.js";
+import { Pager, Progress, useSearch, useSize } from "../parts/pager.js";
 import { Id, Signs } from "../parts/text.js";
 import { count, number, Time, TimeHead } from "../parts/time.js";
 import { href, useTitle } from "../state.js";
@@ -72,6 +72,7 @@ export function Audit({ chosen, shown, params, address }) {
   const [size, setSize] = useSize(params);
   const now = Object.fromEntries([...params].filter(([name]) => FILTERS.some((one) => one.name === name)));
   const call = api.audit({ app: chosen, ...now, limit: size, after: params.get("after") });
+  const table = { ...call, query: { ...call.query, after: undefined, limit: undefined }, accept: "text/csv" };
   const search = useSearch("entries");
   const list = useCall(() => call, [JSON.stringify(call)], { run: search.run });
   const entries = list.data?.entries;
@@ -98,7 +99,8 @@ export function Audit({ chosen, shown, params, address }) {
     { name: "outcome", head: "Outcome", cell: (entry) => html`<${Badge} kind=${KINDS[entry.outcome] ?? ""}>${entry.outcome}<//>` },
     { name: "request", head: "Request", cell: (entry) => entry.requestId && html`<${Id} of=${entry.requestId} />` },
   ];
-  return html`<${Head} title="Audit" sub="Every change, export, shown body and sign-in, newest first" calls=${[call, { ...call, query: { ...call.query, after: undefined, limit: undefined }, accept: "text/csv" }]} />
+  return html`<${Head} title="Audit" sub="Every change, export, shown body and sign-in, newest first" calls=${[call, table]}
+      actions=${html`<${Download} call=${table}>Save as CSV<//>`} />
     <${Filters} all=${FILTERS} now=${now} why=${bad} />
     ${list.failure && !bad && html`<${Failed} of=${list} what="The audit log" />`}
     ${

@@ -1,6 +1,7 @@
 // An event: when and from whom it came, what it changed, and its body.
 import * as api from "../api.js";
 import { Changes, EventLink, Merges, Outcome } from "../parts/changes.js";
+import { Download } from "../parts/download.js";
 import { Body } from "../parts/json.js";
 import { Empty, Failed, Ghost, useCall } from "../parts/load.js";
 import { Head, Pairs } from "../parts/page.js";
@@ -13,14 +14,16 @@ import { lag } from "./events.js";
 import { By } from "./timeline.js";
 
 /** The body, once it is asked for: each time one is shown is in the audit log. */
-export function AskedBody({ call, place, save, bytes }) {
+export function AskedBody({ call, place, bytes }) {
   const [asked, ask] = useState(false);
   const body = useCall(() => (asked ? call : null), [asked]);
   if (!seesPeople()) return html`<p class="soft">This session does not see bodies.</p>`;
+  const save = html`<${Download} call=${call}>Save the body<//>`;
   if (!asked)
-    return html`<button onClick=${() => ask(true)}>Show the body${bytes ? `, ${size(bytes)}` : ""}</button> <span class="soft small">The audit log notes who looked.</span>`;
+    return html`<div class="actions"><button onClick=${() => ask(true)}>Show the body${bytes ? `, ${size(bytes)}` : ""}</button>${save}
+      <span class="soft small">The audit log notes who looked.</span></div>`;
   if (body.failure) return html`<${Failed} of=${body} what="The body" />`;
-  return body.data ? html`<${Body} bytes=${body.data} place=${place} save=${save} />` : html`<${Ghost} lines=${6} />`;
+  return body.data ? html`<${Body} bytes=${body.data} place=${place} /><div class="actions">${save}</div>` : html`<${Ghost} lines=${6} />`;
 }
 
 export function Event({ id, shown, apps }) {
@@ -72,7 +75,7 @@ export function Event({ id, shown, apps }) {
     ${merges?.length > 0 && html`<section><h2>Merges</h2><${Merges} of=${merges} shown=${shown} /></section>`}
     <section><h2>Body</h2>${
       entry.hasBody
-        ? html`<${AskedBody} call=${api.entryBody(id)} save=${`event-${entry.seq}.json`} bytes=${entry.bytes} />`
+        ? html`<${AskedBody} call=${api.entryBody(id)} bytes=${entry.bytes} />`
         : html`<p class="soft">No body is kept of this event: it had none, it was deleted with an erased person, or the limits of <code>[retention]</code> took it.</p>`
     }</section>`;
 }

@@ -4,8 +4,7 @@ import { Change } from "../parts/change.js";
 import { Filters } from "../parts/filters.js";
 import { Empty, Failed, Ghost, useCall } from "../parts/load.js";
 import { Head, Pairs, Table } from "../parts/page.js";
-import { Pager, useSize } from "../parts/pager.js";
-import { Progress, useSearch } from "../parts/search.js";
+import { Pager, Progress, useSearch, useSize } from "../parts/pager.js";
 import { Signs, signs } from "../parts/text.js";
 import { count, number, size as bytes, Time, TimeHead } from "../parts/time.js";
 import { mayChange } from "../request.js";
@@ -147,6 +146,6 @@ export function Held({ id, shown }) {
         ["Size", bytes(body.bytes)],
       ]} /></section>
       ${body.headers && html`<section><h2>Headers</h2><pre tabindex="0" aria-label="Headers">${signs(body.headers.join("\n"), { lines: true })}</pre></section>`}
-      <section><h2>Body</h2><${AskedBody} call=${api.quarantinedBody(id)} place=${placeIn(body.detail)} save=${`quarantined-${id}.json`} bytes=${body.bytes} /></section>`
+      <section><h2>Body</h2><${AskedBody} call=${api.quarantinedBody(id)} place=${placeIn(body.detail)} bytes=${body.bytes} /></section>`
     }`;
 }

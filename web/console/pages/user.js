@@ -1,7 +1,7 @@
 // An app user: who it is now, and the tabs.
 import * as api from "../api.js";
 import { Change } from "../parts/change.js";
-import { Curl, quoted } from "../parts/curl.js";
+import { Download } from "../parts/download.js";
 import { Empty, Failed, Ghost, useCall } from "../parts/load.js";
 import { Badge, Head, Pairs, Tabs } from "../parts/page.js";
 import { Copy, Id, Signs } from "../parts/text.js";
@@ -64,12 +64,13 @@ function Gone({ id, shown, app, apps, receipt }) {
 /** The buttons that change it. */
 function Actions({ user, members, app, shown, edit, reload, erased }) {
   const id = user._id;
-  if (!mayChange()) return null;
+  const save = seesPeople() && html`<${Download} call=${api.person(app, id)}>Save the whole file<//>`;
+  if (!mayChange()) return save;
   const ids = members ? members.length : undefined;
   const all = html`<p>It has ${ids === undefined ? "this _id" : count(ids, "_id")}${ids > 1 ? html`: ${members.slice(0, 20).map((_id) => html`<code><${Signs} text=${_id} /></code> `)}` : ": "}${ids === 1 && html`<code><${Signs} text=${id} /></code>`}</p>`;
   return html`
     ${seesPeople() && html`<button onClick=${edit}>Edit</button>`}
-    ${seesPeople() && html`<${Curl} label="Whole file" command=${`rollcall export --user ${quoted(id)} > person.json`} />`}
+    ${save}
     <a class="button" href=${href(["merge"], { app: shown, surviving: id })}>Merge …</a>
     <${Change} label="Remove" title=${html`Remove ${nameOf(user) ? html`<${Signs} text=${nameOf(user)} />` : "this app user"}?`} bad typed=${id} typedWhat="the _id"
       call=${() => api.removeUser(app, id)} done=${() => reload()}>
@@ -111,7 +112,7 @@ export function User({ id, app, shown, apps, params }) {
     user.masked && ["warn", "without personal data"],
   ].filter(Boolean);
   return html`
-    <${Head} title=${nameOf(user) ? html`<${Signs} text=${nameOf(user)} />` : html`<span class="soft">No name</span>`} calls=${calls}
+    <${Head} title=${nameOf(user) ? html`<${Signs} text=${nameOf(user)} />` : html`<span class="soft">No name</span>`} calls=${[...calls, seesPeople() && api.person(app, user._id)]}
       sub=${html`<${Id} of=${user._id} />${user.userId !== undefined && html` <span class="nowrap">userId</span> <${Id} of=${String(user.userId)} />`}`}
       actions=${html`<${Actions} user=${user} members=${members} app=${app} shown=${shown} edit=${() => setEditing(true)} reload=${again} erased=${setReceipt} />`} />
     ${user._id !== id && members?.includes(id) && html`<div class="notice"><p><code><${Signs} text=${id} /></code> was merged into <a href=${link()}><code>${user._id}</code></a>, which is shown here.</p></div>`}

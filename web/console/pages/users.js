@@ -1,10 +1,10 @@
 // Users: the list call of an app, its filters, order and pages.
 import * as api from "../api.js";
+import { Download } from "../parts/download.js";
 import { Filters } from "../parts/filters.js";
 import { Empty, Failed, useCall } from "../parts/load.js";
 import { Badge, Head, Table } from "../parts/page.js";
-import { Pager, useSize } from "../parts/pager.js";
-import { Progress, useSearch } from "../parts/search.js";
+import { Pager, Progress, useSearch, useSize } from "../parts/pager.js";
 import { Id, Signs, Value } from "../parts/text.js";
 import { count, Time, TimeHead } from "../parts/time.js";
 import { seesPeople } from "../request.js";
@@ -107,6 +107,7 @@ export function Users({ app, shown, apps, params, address }) {
   const filters = Object.fromEntries([...params].filter(([name]) => !["app", "after", "limit", "sort"].includes(name)));
   const sort = params.get("sort") ?? "_id";
   const call = api.listUsers(app, { ...filters, sort: params.get("sort"), limit: size, after: params.get("after") });
+  const file = (accept) => ({ ...call, query: { ...filters, sort: params.get("sort") }, accept });
   const key = JSON.stringify(call);
   const list = useCall(() => call, [key], { run: search.run });
   const countOf = JSON.stringify([app, filters]);
@@ -122,7 +123,11 @@ export function Users({ app, shown, apps, params, address }) {
   const total = counting.data && `${counting.data.countExact === false ? "more than " : ""}${count(counting.data.count, "user")}`;
   return html`
     <${Head} title="Users" sub=${about && html`${apps.length > 1 && html`<${Signs} text=${about.name || about.id} />: `}${about.users > 0 && `About ${count(about.users, "user")}`}`}
-      actions=${html`<${Columns} all=${all} shown=${chosen} />`} calls=${[call, { ...call, query: { ...filters, sort: params.get("sort") }, accept: "text/csv" }]} />
+      actions=${html`<${Columns} all=${all} shown=${chosen} />${
+        people &&
+        html`<${Download} call=${file("text/csv")}>Save as CSV<//>
+        <${Download} call=${file("application/x-ndjson")}>Save as NDJSON<//>`
+      }`} calls=${[call, people && file("text/csv")]} />
     <${Filters} all=${FILTERS.filter(({ personal }) => people || !personal)} now=${filters} words=${people && "q"} placeholder="Words of a name, an e-mail address or a userId" why=${bad?.failure.message} />
     ${list.failure && !bad && list.failure.status !== 410 && html`<${Failed} of=${list} what="The list" />`}
     ${list.failure?.status === 410 && html`<div class="notice warn"><p>The list has moved on since this page of it was asked for. <a href=${withParams({ after: null })}>Start again at its beginning</a></p></div>`}

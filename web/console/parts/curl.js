@@ -18,16 +18,16 @@ export function curlOf(call) {
   return lines.join(" \\\n     ");
 }
 
-/** Shows commands, and copies them: those of calls, or one of the command line. */
-export function Curl({ calls = [], command = "", label = "Copy as curl" }) {
+/** Shows the commands of calls, and copies them. */
+export function Curl({ calls = [] }) {
   const [open, setOpen] = useState(false);
-  const text = command || calls.filter(Boolean).map(curlOf).join("\n");
+  const text = calls.filter(Boolean).map(curlOf).join("\n");
   if (!text) return null;
-  return html`<button type="button" onClick=${() => setOpen(true)}>${label}</button>
+  return html`<button type="button" onClick=${() => setOpen(true)}>Copy as curl</button>
     ${
       open &&
-      html`<${Dialog} title=${command ? label : "The same with curl"} wide onClose=${() => setOpen(false)}>
-      ${!command && html`<p class="soft small">Set <code>ROLLCALL_NAME</code> and <code>ROLLCALL_SECRET</code> to the name and a secret of an operator in the settings.</p>`}
+      html`<${Dialog} title="The same with curl" wide onClose=${() => setOpen(false)}>
+      <p class="soft small">Set <code>ROLLCALL_NAME</code> and <code>ROLLCALL_SECRET</code> to the name and a secret of an operator in the settings.</p>
       <pre tabindex="0" aria-label="Commands">${signs(text, { lines: true })}</pre>
       <div class="actions"><${Copy} text=${text} what="Copy the commands">Copy<//><button data-focus onClick=${() => setOpen(false)}>Close</button></div>
     <//>`

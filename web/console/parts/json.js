@@ -163,9 +163,9 @@ function Tree({ tree, word, spot }) {
 
 /**
  * A body: as received, or as a tree if it is JSON, with a search in it. `place` is what to mark: the offset of a `byte`, or the
- * number of one of its `events`; `save` is a file name.
+ * number of one of its `events`.
  */
-export function Body({ bytes, place, save }) {
+export function Body({ bytes, place }) {
   const [view, setView] = useState(place?.byte === undefined ? "tree" : "raw");
   const [word, setWord] = useState("");
   const text = useMemo(() => decode(bytes), [bytes]);
@@ -183,16 +183,6 @@ export function Body({ bytes, place, save }) {
       <span class="small soft" role="status">${found !== undefined && count(found, "match", "matches")}</span>
       <span class="small soft">${size(bytes.length)}${!tree && ", not JSON"}</span>
       <${Copy} text=${text} what="Copy the body">Copy<//>
-      ${save && html`<button onClick=${() => download(save, bytes)}>Save as a file</button>`}
     </div>
     ${shown === "tree" ? html`<${Tree} tree=${tree} word=${word} spot=${spot} />` : html`<${Raw} text=${text} word=${word} place=${word ? undefined : index} />`}`;
-}
-
-/** Saves bytes as a file of this browser; nothing of them is rendered. */
-export function download(name, bytes, kind = "application/octet-stream") {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([bytes], { type: kind }));
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
