@@ -187,6 +187,16 @@ impl<'a> MergeGroup<'a> {
         };
         shown.map(|_| (by, ours.is_some()))
     }
+
+    /// Smooch's value of each field that shows a value of our own API instead, or none because that cleared it; `None` if
+    /// Smooch has none.
+    pub fn overridden(&self) -> BTreeMap<&'a Field, Option<&'a JsonText>> {
+        let set: BTreeSet<&Field> = self.records().flat_map(|record| record.overrides.keys()).collect();
+        let is_ours = |field: &Field| shown_with_source(self, field).is_some_and(|(_, ours)| ours.is_some());
+        let reported =
+            |field: &'a Field| (field, self.smooch(field).and_then(|reported| reported.value.as_ref()));
+        set.into_iter().filter(|field| is_ours(field)).map(reported).collect()
+    }
 }
 
 /// The override of a field: the root's, else, if Smooch reported no value for the root, the newest member's, with the

@@ -70,7 +70,7 @@ pub(super) async fn erase(request: &ApiRequest, only: bool) -> Result<Response, 
             };
             let is_complete = is_done && files.leftovers.is_empty();
             let status = if is_complete { StatusCode::OK } else { StatusCode::ACCEPTED };
-            return Ok(json(status, report(&receipt, is_complete, &files)));
+            return Ok(json(status, member("erasure", report(&receipt, is_complete, &files))));
         }
         sleep(POLL_INTERVAL).await;
     }
@@ -124,9 +124,10 @@ impl RemainingFiles {
     }
 }
 
+/// A receipt as answers show it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct ErasureReport<'a> {
+pub(super) struct ErasureReport<'a> {
     seq: u64,
     time: Box<RawValue>,
     #[serde(rename = "_ids")]
@@ -153,7 +154,15 @@ struct ErasedCounts {
     quarantined: u64,
 }
 
-fn report(receipt: &Receipt, is_complete: bool, files: &RemainingFiles) -> String {
+impl<'a> ErasureReport<'a> {
+    /// What the database has of an erasure, without a look at the files beside it.
+    pub(super) fn of_database(receipt: &'a Receipt) -> Self {
+        static NONE: RemainingFiles = RemainingFiles { leftovers: Vec::new(), copies: Vec::new() };
+        report(receipt, receipt.done.is_some(), &NONE)
+    }
+}
+
+fn report<'a>(receipt: &'a Receipt, is_complete: bool, files: &'a RemainingFiles) -> ErasureReport<'a> {
     let mut remains = "The _ids above, with the numbers and times of what was erased, so that nothing comes back. \
                    Backups, exports and copies made before hold the person still: delete or erase them as well."
         .to_owned();
@@ -172,7 +181,7 @@ fn report(receipt: &Receipt, is_complete: bool, files: &RemainingFiles) -> Strin
         quarantined: counts.quarantine,
     };
     let time = |ms| raw(&*timestamp::json_from_ms(ms));
-    let report = ErasureReport {
+    ErasureReport {
         seq: receipt.seq,
         time: time(receipt.time),
         ids: receipt.ids.iter().map(SmoochId::as_str).collect(),
@@ -181,6 +190,5 @@ fn report(receipt: &Receipt, is_complete: bool, files: &RemainingFiles) -> Strin
         completed_at: receipt.done.filter(|_| is_complete).map(time),
         leftovers: &files.leftovers,
         remains,
-    };
-    member("erasure", report)
+    }
 }

@@ -52,6 +52,7 @@ mod session;
 mod signature;
 mod state;
 mod stray_webhooks;
+mod tombstone;
 mod users;
 mod web_file;
 mod webhooks;

@@ -62,6 +62,9 @@ reads! {
     PERSON_FILE: Console, "all data of one person",
         ["GET /v1/apps/{app}/persons/{id}", "GET /downloads/{code}"],
         "`limits.history_events`, bodies of 32 MiB";
+    TOMBSTONE: Console, "the tombstone of an app user",
+        ["GET /v1/apps/{app}/tombstones/{id}"],
+        "a record and a receipt";
     AUDIT: Console, "a page of the audit log",
         ["GET /audit", "GET /downloads/{code}"],
         "200 entries, for a table 1,000; 20,000 entries looked at";

@@ -16,7 +16,7 @@ use super::state::HttpState;
 use super::{
     addresses, admin, admin_actions, app_users, audit, console, devices, door, downloads, feed, history,
     import, journal, middleware, openapi, parameters, person_file, quarantine, session, stray_webhooks,
-    users, webhooks,
+    tombstone, users, webhooks,
 };
 use crate::config::Settings;
 use crate::metrics::Metrics;
@@ -99,7 +99,9 @@ pub fn admin_router(shared: Arc<HttpState>) -> Router {
     let operators = from_fn_with_state(shared.clone(), door::require_operator);
     let own_pages = from_fn_with_state(shared.clone(), door::refuse_other_pages);
     // The users API, of which the caller is the app in the path, by an operator.
-    let app_users = app_user_calls().route("/persons/{id}", get(person_file::get));
+    let app_users = app_user_calls()
+        .route("/persons/{id}", get(person_file::get))
+        .route("/tombstones/{id}", get(tombstone::get));
     let users = Router::new()
         .nest("/v1", Router::new().nest("/apps/{app}", app_users))
         .method_not_allowed_fallback(no_method)

@@ -72,7 +72,8 @@ impl HistoryReplay {
         self.directory.clients_held_elsewhere(&self.app, id)
     }
 
-    pub(super) fn group(&self, id: &SmoochId) -> Option<MergeGroup<'_>> {
+    /// The merge group that an `_id` is in.
+    pub fn group(&self, id: &SmoochId) -> Option<MergeGroup<'_>> {
         self.directory.group(&self.app, id)
     }
 

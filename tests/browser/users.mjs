@@ -108,6 +108,12 @@ async function editing(home, page) {
   await page.getByRole('button', { name: 'Save mine over it' }).click();
   await page.getByRole('heading', { name: 'Robert Green' }).waitFor();
   assert.equal(await page.getByRole('dialog').count(), 0);
+  // What Smooch says stands beside it, also of what was cleared.
+  await page.getByRole('row', { name: /^givenName Robert overridden Bob / }).waitFor();
+  await home.call('PUT', `v1/apps/${APP}/appusers/${BOB}`, { body: { email: null } });
+  await page.reload();
+  await page.getByRole('row', { name: /^email none overridden bob@example.com/ }).waitFor();
+  await checkPage(page, 'ours beside Smooch\'s');
 }
 
 /** Redrive all of a reason after the limit was raised, and drop the rest with the number typed. */
@@ -139,6 +145,26 @@ async function quarantine(home, page) {
   await page.getByText('Every webhook that was received could be used').waitFor();
 }
 
+/** Remove, and what is left of it. */
+async function removing(home, page) {
+  const [cat, old] = ['f'.repeat(24), '9'.repeat(24)];
+  await home.user({ _id: cat, givenName: 'Cat' }, 20);
+  await home.user({ _id: old, givenName: 'Kitten' }, 21);
+  await home.call('POST', `v1/apps/${APP}/appusers/merge`, { body: { surviving: { _id: cat }, discarded: { _id: old } } });
+  await visit(page, `#/users/${cat}`);
+  await page.getByRole('button', { name: 'Remove' }).click();
+  await page.getByLabel(/^Type/).fill(cat);
+  await page.getByRole('dialog').getByRole('button', { name: 'Remove' }).click();
+  for (const _id of [cat, old]) {
+    await visit(page, `#/users/${_id}`);
+    await page.getByText('This app user was removed').waitFor();
+    await page.locator('.entry').filter({ hasText: 'message:appUser' }).first().waitFor();
+    await checkPage(page, 'what is left of a removed one');
+  }
+  await visit(page, `#/users/${'8'.repeat(24)}`);
+  await page.getByText('There is no such app user').waitFor();
+}
+
 /** Erase, and the tombstone. */
 async function erasing(home, page) {
   await visit(page, `#/users/${BOB}`);
@@ -150,7 +176,9 @@ async function erasing(home, page) {
   await page.getByText('The person is erased').waitFor();
   await checkPage(page, 'the receipt');
   await page.reload();
-  await page.getByText('There is no such app user').waitFor();
+  await page.getByText('The person is erased').waitFor();
+  await page.getByText('Journal number').waitFor();
+  await checkPage(page, 'the tombstone');
   await visit(page, `#/audit?user=${BOB}`);
   await page.getByRole('row', { name: /ann.*erase/ }).waitFor();
 }
@@ -161,5 +189,6 @@ await story(() => new Home('[limits]\njson_depth = 12'), async (home, browser) =
   await merging(home, page);
   await editing(home, page);
   await quarantine(home, page);
+  await removing(home, page);
   await erasing(home, page);
 });

@@ -4,6 +4,7 @@ mod apps;
 pub mod masking;
 mod service;
 mod stats;
+mod tombstones;
 mod users;
 
 use crate::support::{Answer, NamedOperator, Program, request};

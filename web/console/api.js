@@ -22,6 +22,7 @@ export const download = (call) => write("POST", "downloads", { of: `/${addressOf
 
 export const listUsers = (app, query) => get(ofApp(app), query);
 export const user = (app, id, query) => get(ofUser(app, id), query);
+export const tombstone = (app, id) => get(`v1/apps/${part(app)}/tombstones/${part(id)}`);
 export const person = (app, id) => get(`v1/apps/${part(app)}/persons/${part(id)}`, {}, { accept: "*/*" });
 export const history = (app, id, query) => get(ofUser(app, id, "/history"), query);
 export const updateUser = (app, id, body, etag) => write("PUT", ofUser(app, id), body, { headers: { "if-match": etag } });

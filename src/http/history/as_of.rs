@@ -13,7 +13,7 @@ use super::journal_pages::{JournalPages, Subject, each};
 use crate::directory::DirectoryReader;
 use crate::directory::entries::EntryBound;
 use crate::domain::command::Name;
-use crate::domain::{AppId, ClientId, Field, Visibility, timestamp};
+use crate::domain::{AppId, ClientId, Field, SmoochId, Visibility, timestamp};
 use crate::http::answers::{json, raw, to_json};
 use crate::http::api_request::ApiRequest;
 use crate::http::error::{ApiError, no_user};
@@ -101,8 +101,8 @@ impl AsOf {
 
 /// GET `…/appusers/{id}?asOf=`: the app user as known after that entry of the journal, or at that time.
 /// Later entries do not count, even if they are about an earlier time. 404 if it was not known yet, or
-/// was removed. `include=provenance` adds to each shown member the first event that set it; a merge sets
-/// none. `include=group` adds the `_id`s that are this app user, and their merges.
+/// was removed. `include=provenance` adds to each shown member the first event that set it (a merge sets
+/// none), and Smooch's value of each member that our own API overrides. `include=group` adds the `_id`s that are this app user, and their merges.
 ///
 /// A client claimed by two app users is active for the latest claimant, as far as both exist now: removal
 /// deletes claims. 410 for a point that the journal no longer reaches, with the `oldest` number it
@@ -182,14 +182,40 @@ fn as_of(
         }
     })?;
     let view = fold.view(&subject.id).ok_or_else(no_user)?;
-    let provenance = then.provenance.then(|| {
-        let sources = sources.shown(&fold).into_iter();
-        let sources = sources.filter(|(name, _)| Field::is_name_in_v1(name) && !visibility.hides(name));
-        sources.map(|(name, source): (String, Arc<str>)| (name, raw(&*source))).collect()
-    });
+    let provenance = then.provenance.then(|| shown_sources(&sources, &fold, visibility));
+    let reported = then.provenance.then(|| overridden(&fold, &subject.id, visibility));
+    let reported = reported.filter(|reported| !reported.is_empty());
     let tree = then.group.then(|| fold.merge_tree(&subject.id)).flatten();
     let group = tree.map(|(root, members)| MergeTree::of(root, &members, &merged_by));
-    Ok(to_json(&PastAnswer { app_user: raw(v1::app_user(&visibility.show(&view))), provenance, group }))
+    Ok(to_json(&PastAnswer {
+        app_user: raw(v1::app_user(&visibility.show(&view))),
+        provenance,
+        reported,
+        group,
+    }))
+}
+
+/// The event of each member of v1 that is shown.
+fn shown_sources(
+    sources: &Sources<Arc<str>>,
+    fold: &HistoryReplay,
+    visibility: Visibility,
+) -> BTreeMap<String, Box<RawValue>> {
+    let sources = sources.shown(fold).into_iter();
+    let sources = sources.filter(|(name, _)| Field::is_name_in_v1(name) && !visibility.hides(name));
+    sources.map(|(name, source)| (name, raw(&*source))).collect()
+}
+
+/// Smooch's value of each member of v1 that our own API overrides; null if Smooch has none.
+fn overridden(
+    fold: &HistoryReplay,
+    id: &SmoochId,
+    visibility: Visibility,
+) -> BTreeMap<String, Box<RawValue>> {
+    let fields = fold.group(id).map(|group| group.overridden()).unwrap_or_default().into_iter();
+    let named = fields.map(|(field, value)| (field.to_string(), value));
+    let shown = named.filter(|(name, _)| Field::is_name_in_v1(name) && !visibility.hides(name));
+    shown.map(|(name, value)| (name, raw(value.map_or("null", |text| text)))).collect()
 }
 
 #[derive(Serialize)]
@@ -198,6 +224,8 @@ struct PastAnswer<'a> {
     app_user: Box<RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     provenance: Option<BTreeMap<String, Box<RawValue>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reported: Option<BTreeMap<String, Box<RawValue>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     group: Option<MergeTree<'a>>,
 }

@@ -196,6 +196,7 @@ fn read_all(tour: &mut Tour) {
     assert!(changed.iter().any(|one| one["field"] == "email" && one["masked"] == true), "{history}");
     tour.see("GET", "/appusers/{id}/history", "?include=body", &Value::Null, 403);
     tour.read("/appusers/{id}/channels", "");
+    tour.see("GET", "/persons/{id}", "", &Value::Null, 403);
     for query in ["", "?snapshot=true"] {
         tour.read("/changes", query);
     }
@@ -226,6 +227,7 @@ fn change_all(tour: &mut Tour) {
     tour.see("DELETE", "/appusers/{id}/profile", "", &Value::Null, 200);
     tour.see_with("DELETE", "/appusers/{id}", "", &[("if-match", "\"abc\"")], &Value::Null, 403);
     tour.see("DELETE", "/appusers/{id}", "", &Value::Null, 200);
+    assert_eq!(tour.read("/tombstones/{id}", "")["state"], "removed");
     tour.read("/appusers/{id}/history", "");
 }
 

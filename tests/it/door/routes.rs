@@ -72,6 +72,7 @@ const CALLS: &[(&str, Needs)] = &[
     ("GET /v1/apps/{app}/changes", Viewer),
     ("POST /v1/apps/{app}/init", Operator),
     ("GET /v1/apps/{app}/persons/{id}", Viewer),
+    ("GET /v1/apps/{app}/tombstones/{id}", Viewer),
 ];
 
 const PROXY: &str = r#"

@@ -1,7 +1,7 @@
 // The profile of an app user: each value with the event that set it.
 import { EventLink } from "../parts/changes.js";
 import { Failed } from "../parts/load.js";
-import { Table } from "../parts/page.js";
+import { Badge, Table } from "../parts/page.js";
 import { Signs, Value } from "../parts/text.js";
 import { Time, TimeHead } from "../parts/time.js";
 import { html } from "../vendor/preact.js";
@@ -26,18 +26,25 @@ function Source({ of, shown, pending }) {
 }
 
 export function Profile({ user, more, shown }) {
-  const rows = membersOf(user);
   const from = more.data?.provenance ?? {};
-  const overridden = rows.some(([path]) => from[path]?.reported !== undefined);
+  const reported = more.data?.reported ?? {};
+  const members = membersOf(user);
+  // What our API cleared is no member, and Smooch still says it.
+  const cleared = Object.keys(reported).filter((path) => !members.some(([name]) => name === path));
+  const rows = [...members, ...cleared.map((path) => [path, undefined])];
   const columns = [
     { name: "field", head: "Field", cell: ([path]) => html`<code><${Signs} text=${path} /></code>` },
     { name: "value", head: "Value", cell: ([, value]) => html`<${Value} of=${value} />` },
-    overridden && {
+    Object.keys(reported).length > 0 && {
       name: "reported",
       head: "Smooch says",
-      cell: ([path]) => from[path]?.reported !== undefined && html`<${Value} of=${from[path].reported} />`,
+      cell: ([path]) => Object.hasOwn(reported, path) && html`<${Badge} kind="warn">overridden<//> <${Value} of=${reported[path]} />`,
     },
-    { name: "event", head: "Set by event", cell: ([path]) => html`<${Source} of=${from[path]} shown=${shown} pending=${!more.data} />` },
+    {
+      name: "event",
+      head: "Set by event",
+      cell: ([path, value]) => html`<${Source} of=${from[path]} shown=${shown} pending=${!more.data || value === undefined} />`,
+    },
     { name: "time", head: html`<${TimeHead}>Since<//>`, kind: "time", cell: ([path]) => html`<${Time} of=${from[path]?.time} />` },
   ].filter(Boolean);
   return html`${more.failure && html`<${Failed} of=${more} what="The event of each value" />`}

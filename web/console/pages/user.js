@@ -25,9 +25,9 @@ const TABS = [
 
 const nameOf = (user) => [user.givenName, user.surname].filter((part) => typeof part === "string" && part !== "").join(" ");
 
-/** What an erasure has done, from its receipt. */
-function Receipt({ app, id, receipt }) {
-  const call = useCall(() => (receipt.complete ? null : api.eraseUser(app, id)), [], { every: receipt.complete ? undefined : 2000 });
+/** What an erasure has done, from its receipt; `call` asks how far it is. */
+function Receipt({ receipt, call: ask }) {
+  const call = useCall(() => (receipt.complete ? null : ask), [], { every: receipt.complete ? undefined : 2000 });
   const of = call.data?.erasure ?? receipt;
   const erased = Object.entries(of.erased)
     .filter(([, n]) => n > 0)
@@ -47,18 +47,28 @@ function Receipt({ app, id, receipt }) {
   </div>`;
 }
 
-/** An app user that no call shows: removed, erased, or never there. */
-function Gone({ id, shown, app, apps, receipt }) {
+/** An app user that no look-up shows: removed, erased, or never there. */
+function Gone({ id, shown, app, apps, receipt, params }) {
   useTitle(id, "Users");
-  const events = api.entries({ app: apps.length > 1 ? app : undefined, user: id, limit: 1 });
-  return html`<${Head} title=${html`<${Signs} text=${id} />`} sub="Not in the directory" calls=${[events]} />
-    ${
-      receipt
-        ? html`<${Receipt} app=${app} id=${id} receipt=${receipt} />`
-        : html`<${Empty} title="There is no such app user">
-        It was removed or erased, or no webhook has named it. A removed or erased <code>_id</code> stays reserved: later events do not bring it back.
-        ${" "}<a href=${href(["events"], { app: shown, user: id })}>Events about it</a>, <a href=${href(["audit"], { user: id })}>what operators did to it</a><//>`
-    }`;
+  const calls = [api.tombstone(app, id), api.entries({ app: apps.length > 1 ? app : undefined, user: id })];
+  const found = useCall(() => calls[0], [app, id]);
+  const state = receipt ? "erased" : found.data?.state;
+  const links = html`<a href=${href(["events"], { app: shown, user: id })}>Events about it</a>, <a href=${href(["audit"], { app: apps.length > 1 ? app : undefined, user: id })}>what operators did to it</a>`;
+  const head = html`<${Head} title=${html`<${Signs} text=${id} />`} sub=${state === undefined ? "Not in the directory" : html`<${Badge} kind="bad">${state}<//>`} calls=${calls} />`;
+  const erasure = receipt ?? found.data?.erasure;
+  if (erasure) return html`${head}<${Receipt} receipt=${erasure} call=${receipt ? api.eraseUser(app, id) : calls[0]} /><p class="soft">${links}</p>`;
+  if (state === "erased")
+    return html`${head}<${Empty} title="This app user is erased">The erasure came with an import; no receipt of it is here. Later events do not bring the <code>_id</code> back. ${links}<//>`;
+  if (state === "removed")
+    return html`${head}<div class="notice"><p><strong>This app user was removed.</strong> Its <code>_id</code> stays reserved: later events do not bring it back. What the journal keeps of it is below; to delete that too, erase it. ${links}</p></div>
+      <${Timeline} user=${{ _id: id }} app=${app} shown=${shown} params=${params} />`;
+  return html`${head}${
+    found.failure && found.failure.status !== 404
+      ? html`<${Failed} of=${found} what="Whether it was removed" />`
+      : found.loading
+        ? html`<${Ghost} lines=${4} />`
+        : html`<${Empty} title="There is no such app user">Nothing has named this <code>_id</code>. One that was removed or erased is found by its <code>_id</code> alone. ${links}<//>`
+  }`;
 }
 
 /** The buttons that change it. */
@@ -92,7 +102,8 @@ export function User({ id, app, shown, apps, params }) {
   const more = useCall(() => calls[1], [app, id]);
   const user = call.data?.appUser;
   useTitle(user ? nameOf(user) || user._id : id, TABS.find(([name]) => name === tab)?.[1], "Users");
-  if (receipt || (call.failure?.status === 404 && !call.loading)) return html`<${Gone} id=${id} shown=${shown} app=${app} apps=${apps} receipt=${receipt} />`;
+  if (receipt || (call.failure?.status === 404 && !call.loading))
+    return html`<${Gone} id=${id} shown=${shown} app=${app} apps=${apps} receipt=${receipt} params=${params} />`;
   if (!user) {
     return html`<${Head} title=${html`<${Signs} text=${id} />`} sub="App user" calls=${calls} />
       ${call.failure ? html`<${Failed} of=${call} what="The app user" />` : html`<${Ghost} lines=${8} />`}`;
