@@ -29,7 +29,7 @@ use crate::ingest::job::{CommandJob, CommandResult, IdempotencyKey};
 use crate::operators::Operator;
 use crate::smooch::json::{Json, is_blank};
 use crate::smooch::rest::InvalidInput;
-use crate::store::Actor;
+use crate::store::{Actor, How};
 
 /// The longest `Idempotency-Key`, in bytes.
 const LONGEST_KEY: usize = 255;
@@ -106,6 +106,16 @@ impl FromRequest<Arc<HttpState>> for ApiRequest {
 }
 
 impl ApiRequest {
+    /// The operator or the key to whom the answer shows something, as the audit log has them; `None` for HEAD.
+    pub(super) fn reader(&self) -> Option<&Actor> {
+        self.by.as_deref().filter(|_| self.method != Method::HEAD)
+    }
+
+    /// The same of operators alone: the log has not each look of a business system.
+    pub(super) fn reading_operator(&self) -> Option<&Actor> {
+        self.reader().filter(|by| by.how != How::Api)
+    }
+
     /// The app user named by the path, in the brand named by the query.
     pub(super) async fn user(&self) -> Result<Name, ApiError> {
         let name = Name::from(id_in_path(&self.path.user)?).in_brand(self.brand()?.as_deref());

@@ -100,10 +100,7 @@ impl ExportStream {
         };
         let draining = request.shared.draining.subscribe();
         let (audit, app) = (&request.shared.audit, Some(&request.caller.app));
-        let audited = match &request.by {
-            Some(by) => Some(AuditedExport::begin(audit, by, app, "app users").await?),
-            None => None,
-        };
+        let audited = AuditedExport::begin(audit, request.reader(), app, "app users").await?;
         Ok(Self { request, form, draining, asked, ended: false, audited })
     }
 

@@ -24,6 +24,8 @@ use super::accept::accepts;
 use super::api_request::ApiRequest;
 use super::error::ApiError;
 use super::event_stream::STREAM;
+use crate::clock::now_ms;
+use crate::store::{AuditAction, AuditEntry};
 use cursors::{ChangeCursor, FeedCursor};
 use pages::{FollowerGuard, SnapshotPage, read_changes};
 use request::FeedRequest;
@@ -47,6 +49,7 @@ pub(super) async fn changes(request: ApiRequest) -> Result<Response, ApiError> {
         FeedCursor::Snapshot(place) => {
             let page =
                 SnapshotPage::read(&request.shared, &request.caller.app, place.clone(), asked.limit).await?;
+            audit_page(&request, page.users.len()).await?;
             Ok(asked.envelope.snapshot(&request, &page))
         }
     }
@@ -61,6 +64,7 @@ async fn poll(request: &ApiRequest, since: ChangeCursor, asked: &FeedRequest) ->
         commits.mark_unchanged();
         let page = read_changes(&request.shared, &request.caller.app, since, asked.limit).await?;
         if !page.changes.is_empty() || Instant::now() >= until || *draining.borrow() {
+            audit_page(request, page.changes.len()).await?;
             return Ok(asked.envelope.page(request, since.seq, &page));
         }
         tokio::select! {
@@ -69,4 +73,16 @@ async fn poll(request: &ApiRequest, since: ChangeCursor, asked: &FeedRequest) ->
             () = sleep_until(until) => {}
         }
     }
+}
+
+/// What the audit log calls an export of the feed.
+const FEED: &str = "the change feed";
+
+/// Adds a page to the audit log, before an operator sees the app users in it.
+async fn audit_page(request: &ApiRequest, count: usize) -> Result<(), ApiError> {
+    let Some(by) = request.reading_operator().filter(|_| count > 0) else { return Ok(()) };
+    let entry = AuditEntry::of(now_ms(), by, AuditAction::Export);
+    let (app, count) = (Some(request.caller.app.clone()), Some(count as u64));
+    let entry = AuditEntry { app, count, detail: Some(FEED.to_owned()), ..entry };
+    Ok(request.shared.audit.add(entry).await?)
 }

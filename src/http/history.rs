@@ -24,7 +24,7 @@ use crate::domain::command::Name;
 use crate::domain::{AppId, SmoochId, Visibility};
 use crate::rebuild::history_entry::HistoryEntry;
 use crate::rebuild::history_replay::HistoryReplay;
-use crate::store::{AuditAction, AuditEntry, How, Seq, Source};
+use crate::store::{AuditAction, AuditEntry, Seq, Source};
 pub(super) use as_of::{PastRequest, then};
 pub(super) use effect::{EntryEffect, effect_of};
 use journal_pages::{JournalPages, Subject, each};
@@ -48,7 +48,7 @@ pub(super) async fn list(request: ApiRequest) -> Result<Response, ApiError> {
         (request.caller.app.clone(), request.user().await?, request.shared.settings.limits.history_events);
     let read = move |reader: &mut DirectoryReader| Ok(page(reader, &app, &name, most, &asked));
     let (answered, after, shown) = reads::HISTORY.run(&request.shared.readers, read).await??;
-    if let Some(by) = request.by.as_deref().filter(|by| by.how != How::Api && !shown.entries.is_empty()) {
+    if let Some(by) = request.reading_operator().filter(|_| !shown.entries.is_empty()) {
         let entry = AuditEntry::of(now_ms(), by, AuditAction::ShowBody);
         let (app, count) = (Some(request.caller.app.clone()), Some(shown.entries.len() as u64));
         let (ids, entries) = (shown.ids.into_iter().collect(), shown.entries);

@@ -91,8 +91,7 @@ pub(super) async fn body(request: OperatorRequest, Path(seq): Path<String>) -> R
     let (entry, bytes) = reads::JOURNAL_BODY.run(&request.shared.readers, read).await??;
     // A body that the audit log may not tell of is not shown.
     let ids = entry.user_ids().map(SmoochId::from).collect();
-    let shown = AuditEntry { ids, entries: vec![seq], ..request.shown_body(&entry.app) };
-    request.shared.audit.add(shown).await?;
+    request.audit_body(&entry.app, |shown| AuditEntry { ids, entries: vec![seq], ..shown }).await?;
     Ok(attachment(&format!("journal-{seq}.json"), bytes))
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, MatchedPath};
+use axum::http::Method;
 use axum::http::request::Parts;
 
 use super::audit::actor_of;
@@ -13,13 +14,15 @@ use super::state::HttpState;
 use crate::clock::now_ms;
 use crate::domain::{AppId, Visibility};
 use crate::operators::Operator;
-use crate::store::{AuditAction, AuditEntry, Seq};
+use crate::store::{Actor, AuditAction, AuditEntry, Seq};
 
 /// A request of an operator, with its parameters, all of which are known.
 pub(super) struct OperatorRequest {
     pub(super) shared: Arc<HttpState>,
     pub(super) operator: Arc<Operator>,
     pub(super) query: Vec<(String, String)>,
+    /// The answer has no body (HEAD): nothing is shown.
+    is_head: bool,
 }
 
 impl FromRequestParts<Arc<HttpState>> for OperatorRequest {
@@ -31,7 +34,8 @@ impl FromRequestParts<Arc<HttpState>> for OperatorRequest {
         let query = parameters::read(&parts.uri)?;
         let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
         parameters::check(&parts.method, route, &[], &query)?;
-        Ok(Self { shared: shared.clone(), operator, query })
+        let is_head = parts.method == Method::HEAD;
+        Ok(Self { shared: shared.clone(), operator, query, is_head })
     }
 }
 
@@ -75,10 +79,21 @@ impl OperatorRequest {
         if self.operator.personal_data { Visibility::Whole } else { Visibility::Masked }
     }
 
-    /// The entry of the audit log for a body that is shown.
-    pub(super) fn shown_body(&self, app: &AppId) -> AuditEntry {
-        let entry = AuditEntry::of(now_ms(), &actor_of(&self.operator), AuditAction::ShowBody);
-        AuditEntry { app: Some(app.clone()), count: Some(1), ..entry }
+    /// Adds a body of this app to the audit log before it is shown; `about` names it. HEAD shows none.
+    pub(super) async fn audit_body(
+        &self,
+        app: &AppId,
+        about: impl FnOnce(AuditEntry) -> AuditEntry,
+    ) -> Result<(), ApiError> {
+        let Some(by) = self.reader() else { return Ok(()) };
+        let entry = AuditEntry::of(now_ms(), &by, AuditAction::ShowBody);
+        let entry = AuditEntry { app: Some(app.clone()), count: Some(1), ..entry };
+        Ok(self.shared.audit.add(about(entry)).await?)
+    }
+
+    /// The operator to whom the answer shows something, as the audit log has them; `None` for HEAD.
+    pub(super) fn reader(&self) -> Option<Actor> {
+        (!self.is_head).then(|| actor_of(&self.operator))
     }
 
     /// Refuses, with 403, an operator who may not see the data of people.

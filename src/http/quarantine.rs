@@ -126,8 +126,7 @@ pub(super) async fn body(request: OperatorRequest, Path(seq): Path<String>) -> R
     let seq = number(&seq)?;
     let (_, found) = find(&request, seq).await?;
     // A body that the audit log may not tell of is not shown.
-    let shown = AuditEntry { bodies: vec![seq], ..request.shown_body(&found.app) };
-    request.shared.audit.add(shown).await?;
+    request.audit_body(&found.app, |shown| AuditEntry { bodies: vec![seq], ..shown }).await?;
     Ok(attachment(&format!("quarantine-{seq}.json"), found.body))
 }
 

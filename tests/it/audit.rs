@@ -1,6 +1,7 @@
 //! The audit log: one entry for each change that somebody with a key or on the admin listener made, and none without.
 
 mod door;
+mod exports;
 mod filters;
 mod model;
 

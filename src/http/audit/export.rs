@@ -15,17 +15,18 @@ pub(in crate::http) struct AuditedExport {
 }
 
 impl AuditedExport {
-    /// Begins an export of `what`, in words of the program.
+    /// Begins an export of `what`, in words of the program, if it shows somebody something that the log tells of.
     pub(in crate::http) async fn begin(
         log: &AuditLog,
-        by: &Actor,
+        by: Option<&Actor>,
         app: Option<&AppId>,
         what: &str,
-    ) -> Result<Self, ApiError> {
+    ) -> Result<Option<Self>, ApiError> {
+        let Some(by) = by else { return Ok(None) };
         let entry = AuditEntry::of(now_ms(), by, AuditAction::Export);
         let entry = AuditEntry { app: app.cloned(), detail: Some(what.to_owned()), ..entry };
         log.add(AuditEntry { outcome: AuditOutcome::Begun, ..entry.clone() }).await?;
-        Ok(Self { log: log.clone(), end: AuditEntry { count: Some(0), ..entry }, is_whole: false })
+        Ok(Some(Self { log: log.clone(), end: AuditEntry { count: Some(0), ..entry }, is_whole: false }))
     }
 
     /// Counts rows that are sent.

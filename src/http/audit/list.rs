@@ -10,7 +10,6 @@ use axum::response::Response;
 use futures_util::stream::unfold;
 use serde_json::json;
 
-use super::actor::ByActor;
 use super::export::AuditedExport;
 use super::shown::{AUDIT_COLUMNS, ShownAudit};
 use crate::directory::DirectoryReader;
@@ -39,7 +38,6 @@ const PIECE: usize = 1000;
 /// `Accept: text/csv` all entries that match, as one table.
 pub(in crate::http) async fn list(
     request: OperatorRequest,
-    ByActor(by): ByActor,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let (shared, query) = (&request.shared, &request.query);
@@ -48,7 +46,8 @@ pub(in crate::http) async fn list(
     asked.filter.ids = find_ids(shared, &asked).await?;
     if is_table {
         refuse_pages(query)?;
-        let export = Some(AuditedExport::begin(&shared.audit, &by, None, "the audit log").await?);
+        let export =
+            AuditedExport::begin(&shared.audit, request.reader().as_ref(), None, "the audit log").await?;
         let filter = asked.filter;
         return table(AuditTable { shared: shared.clone(), filter, before: None, is_ended: false, export })
             .await;

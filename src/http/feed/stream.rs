@@ -13,6 +13,7 @@ use futures_util::stream::unfold;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
+use super::FEED;
 use super::cursors::{ChangeCursor, FeedCursor, SnapshotCursor};
 use super::envelope::Envelope;
 use super::pages::{FollowerGuard, SnapshotPage, read_changes};
@@ -20,6 +21,7 @@ use super::request::FeedRequest;
 use crate::directory::feed::FeedChange;
 use crate::domain::AppId;
 use crate::http::api_request::ApiRequest;
+use crate::http::audit::AuditedExport;
 use crate::http::error::ApiError;
 use crate::http::event_stream::{BEGIN, END_COMMENT, STOP_COMMENT, last_event, respond, stream_lifetime};
 use crate::http::state::HttpState;
@@ -34,13 +36,20 @@ pub(super) async fn open(request: ApiRequest, asked: FeedRequest) -> Result<Resp
         Some(id) => place(id)?,
         None => asked.from,
     };
-    let (shared, app) = (request.shared, request.caller.app);
+    let (shared, app) = (request.shared.clone(), request.caller.app.clone());
     // A refusal still has a status here.
     match &from {
         FeedCursor::Change(since) => drop(read_changes(&shared, &app, *since, 0).await?),
         FeedCursor::Snapshot(place) => drop(SnapshotPage::read(&shared, &app, place.clone(), 0).await?),
     }
+    let mut audited =
+        AuditedExport::begin(&request.shared.audit, request.reading_operator(), Some(&app), FEED).await?;
+    if let FeedCursor::Change(_) = from {
+        // Whatever is sent of the changes is whole.
+        audited.iter_mut().for_each(AuditedExport::finish);
+    }
     let follower = Follower {
+        audited,
         _counted: FollowerGuard::begin(&shared.metrics),
         commits: shared.commits.subscribe(),
         draining: shared.draining.subscribe(),
@@ -69,6 +78,8 @@ fn place(id: &HeaderValue) -> Result<FeedCursor, ApiError> {
 }
 
 struct Follower {
+    /// Of an operator: the entry in the audit log.
+    audited: Option<AuditedExport>,
     _counted: FollowerGuard,
     shared: Arc<HttpState>,
     app: AppId,
@@ -142,11 +153,13 @@ impl Follower {
                 Some(after) => FeedCursor::Snapshot(Some(after)),
                 None => FeedCursor::Change(page.from.since()),
             };
-            Ok((text, next))
+            Ok((text, page.users.len(), next))
         };
         let (commits, queue) = (&self.shared.commits, &self.shared.queue);
         match self.shared.feed_throttle.page(commits, queue, told).await {
-            Ok((text, next)) => {
+            Ok((text, count, next)) => {
+                let is_end = matches!(next, FeedCursor::Change(_));
+                self.audit(count, is_end);
                 self.at = Some(next);
                 Some(text)
             }
@@ -166,16 +179,27 @@ impl Follower {
             };
             let text: String = page.changes.iter().map(event).collect();
             let since = |last: &FeedChange| ChangeCursor { epoch: Some(epoch), seq: last.seq };
-            Ok(page.changes.last().map(|last| (text, since(last))))
+            Ok(page.changes.last().map(|last| (text, page.changes.len(), since(last))))
         };
         let (commits, queue) = (&self.shared.commits, &self.shared.queue);
         match self.shared.feed_throttle.page(commits, queue, told).await {
             Ok(page) => {
-                let (text, last) = page?;
+                let (text, count, last) = page?;
+                self.audit(count, false);
                 self.at = Some(FeedCursor::Change(last));
                 Some(text)
             }
             Err(error) => self.end_with_error(&error),
+        }
+    }
+
+    /// Counts app users for the audit log; at the end of the snapshot nothing is missing any more.
+    fn audit(&mut self, count: usize, is_whole: bool) {
+        if let Some(audited) = &mut self.audited {
+            audited.count(count);
+            if is_whole {
+                audited.finish();
+            }
         }
     }
 
