@@ -13,7 +13,7 @@ use super::api_request::{ApiRequest, UserRepresentation};
 use super::error::ApiError;
 use super::list_request::FitCount;
 use super::page_links::PageLinks;
-use super::{erasure, export, history, list_cursor, list_request, reads};
+use super::{erasure, export, history, list_request, reads};
 use crate::domain::command::Action;
 use crate::domain::{ShownUser, View};
 use crate::smooch::{rest, v1};
@@ -123,11 +123,15 @@ pub(super) async fn list(request: ApiRequest) -> Result<Response, ApiError> {
     if let Some(form) = ExportFormat::accepted(&request.headers) {
         return export::open(request, form).await;
     }
-    let asked = list_request::ListRequest::read(&request.query, list_request::MOST_IN_V1)?;
+    let asked = list_request::ListRequest::read(
+        &request.caller.app,
+        &request.query,
+        list_request::MOST_IN_V1,
+    )?;
     let show = |users: &[ShownUser<'_>]| raw_array(users.iter().map(v1::app_user));
     let page = asked.page(&request, &reads::PAGE, show).await?;
     let count = asked.count(&request).await?;
-    let after = page.next.as_ref().map(|next| list_cursor::cursor(&asked.query, next));
+    let after = page.next.as_ref().map(|next| asked.cursor(next));
     let links = PageLinks::of(&request, &["after"], None, after.as_deref().map(|after| ("after", after)));
     let answered = AppUsersAnswer {
         app_users: page.users,

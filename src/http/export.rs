@@ -18,7 +18,7 @@ use super::answers::json;
 use super::api_request::ApiRequest;
 use super::audit::AuditedExport;
 use super::error::ApiError;
-use super::list_request::{CountMode, ListRequest, MOST_IN_V1, PageStart};
+use super::list_request::{ListRequest, MOST_IN_V1, PageStart};
 use super::{parameters, reads};
 use crate::domain::list::Query;
 use crate::domain::{AppId, ShownUser};
@@ -92,12 +92,8 @@ struct ExportStream {
 
 impl ExportStream {
     async fn begin(request: ApiRequest, form: ExportFormat) -> Result<Self, ApiError> {
-        let asked = ListRequest {
-            query: query(&request.query)?,
-            limit: PAGE,
-            from: PageStart::Start,
-            count: CountMode::Off,
-        };
+        let mut asked = query(&request.caller.app, &request.query)?;
+        asked.limit = PAGE;
         let draining = request.shared.draining.subscribe();
         let (audit, app) = (&request.shared.audit, Some(&request.caller.app));
         let audited = AuditedExport::begin(audit, request.reader(), app, "app users").await?;
@@ -146,15 +142,17 @@ impl ExportStream {
     }
 }
 
-/// The query in the parameters of a stream. 400 for the parameters of pages.
-fn query(parameters: &[(String, String)]) -> Result<Query, ApiError> {
+/// The list in the parameters of a stream. 400 for the parameters of pages.
+fn query(app: &AppId, parameters: &[(String, String)]) -> Result<ListRequest, ApiError> {
     refuse_pages(parameters)?;
-    Ok(ListRequest::read(parameters, MOST_IN_V1)?.query)
+    ListRequest::read(app, parameters, MOST_IN_V1)
 }
 
 /// The query in the parameters of GET `/v1/appusers`, without those of pages.
 /// Errors: the first wrong parameter.
 pub fn parse_filter(given: &[(String, String)]) -> Result<Query, String> {
     let known = parameters::check(&Method::GET, "/appusers", &OF_PAGES, given);
-    known.and_then(|()| query(given)).map_err(|error| error.description.into_owned())
+    // Only a cursor is of an app.
+    let asked = known.and_then(|()| query(&AppId::from(""), given));
+    asked.map(|asked| asked.query).map_err(|error| error.description.into_owned())
 }

@@ -4,13 +4,13 @@ use serde::Serialize;
 
 use super::api_request::ApiRequest;
 use super::error::ApiError;
-use super::list_cursor::place;
+use super::list_cursor;
 use super::parameters::{BRAND_PARAMETER, boolean, limit, text, time};
 use super::reads::{self, ReadKind};
 use crate::directory::DirectoryReader;
 use crate::directory::list_page::{ListCursor, ListResult, ScanLimits};
 use crate::domain::list::{Filter, Query, Sort};
-use crate::domain::{AppVersion, ShownUser};
+use crate::domain::{AppId, AppVersion, ShownUser};
 
 /// The most rows that one look-up scans; a page with fewer matches than its limit may continue from
 /// there.
@@ -31,6 +31,7 @@ const DEFAULT_LIMIT: usize = 25;
 
 #[derive(Debug)]
 pub(super) struct ListRequest {
+    app: AppId,
     pub(super) query: Query,
     pub(super) limit: usize,
     pub(super) from: PageStart,
@@ -74,9 +75,14 @@ pub(super) enum PageStart {
 impl ListRequest {
     /// Parses the parameters of a request, by their names in v1 or in v2; those that its version does not know were
     /// refused before. A page has at most `most` app users. 400 names the parameter with an invalid value.
-    pub(super) fn read(parameters: &[(String, String)], most: usize) -> Result<Self, ApiError> {
+    pub(super) fn read(
+        app: &AppId,
+        parameters: &[(String, String)],
+        most: usize,
+    ) -> Result<Self, ApiError> {
         let (mut after, mut before) = (None, None);
         let mut asked = Self {
+            app: app.clone(),
             query: Query::default(),
             limit: DEFAULT_LIMIT,
             from: PageStart::Start,
@@ -123,11 +129,20 @@ impl ListRequest {
                 return Err(ApiError::bad_request(format!("{after} and {before} exclude each other")));
             }
             // All parameters are parsed now, and with them the query of the list.
-            (Some((name, cursor)), _) => PageStart::After(place(&asked.query, name, cursor)?),
-            (_, Some((name, cursor))) => PageStart::Before(place(&asked.query, name, cursor)?),
+            (Some((name, cursor)), _) => PageStart::After(asked.place(name, cursor)?),
+            (_, Some((name, cursor))) => PageStart::Before(asked.place(name, cursor)?),
             (None, None) => PageStart::Start,
         };
         Ok(asked)
+    }
+
+    fn place(&self, name: &str, cursor: &str) -> Result<ListCursor, ApiError> {
+        list_cursor::place(&(self.app.as_str(), &self.query), name, cursor)
+    }
+
+    /// A place as a cursor of this list.
+    pub(super) fn cursor(&self, place: &ListCursor) -> String {
+        list_cursor::cursor(&(self.app.as_str(), &self.query), place)
     }
 
     /// A page, with each app user as `show` makes it. 410 for a cursor so old that the list cannot
@@ -139,7 +154,7 @@ impl ListRequest {
         show: impl FnOnce(&[ShownUser<'_>]) -> T + Send + 'static,
     ) -> Result<ShownPage<T>, ApiError> {
         self.check_conditions(request)?;
-        let (mut query, app) = (self.query.clone(), request.caller.app.clone());
+        let (mut query, app) = (self.query.clone(), self.app.clone());
         let visibility = request.caller.visibility;
         let bounds = ScanLimits { limit: self.limit, looks: MOST_ROWS_SCANNED };
         let backwards = matches!(self.from, PageStart::Before(_));
@@ -186,7 +201,7 @@ impl ListRequest {
         let read = reads::COUNT.begin(&request.shared.readers)?;
         let (mut fit, mut after) = (0, None);
         for _ in 0..pieces {
-            let (filter, app): (Filter, _) = (self.query.filter.clone(), request.caller.app.clone());
+            let (filter, app): (Filter, _) = (self.query.filter.clone(), self.app.clone());
             let count = move |reader: &mut DirectoryReader| {
                 reader.count_list(&app, &filter, after.as_ref(), MOST_ROWS_SCANNED)
             };

@@ -23,7 +23,7 @@ use crate::store::rows::RowFilter;
 use crate::store::tables::QuarantinedSummary;
 use crate::store::{AuditEntry, Quarantined, Seq};
 pub(super) use many::{drop, redrive};
-use selection::{OF_PAGES, QuarantineSelection};
+use selection::QuarantineSelection;
 
 const DEFAULT_LIMIT: usize = 50;
 const MOST: usize = 200;
@@ -89,8 +89,7 @@ struct ReasonCount<'q> {
 pub(super) async fn list(request: OperatorRequest) -> Result<Response, ApiError> {
     let selection = QuarantineSelection::of_query(&request)?;
     let size = request.value("limit").map_or(Ok(DEFAULT_LIMIT), |value| limit("limit", value, MOST))?;
-    let asked: Vec<(String, String)> =
-        request.query.iter().filter(|(name, _)| !OF_PAGES.contains(&name.as_str())).cloned().collect();
+    let asked = list_cursor::list_of("quarantine", &request.query);
     let after = request.value("after").map(|after| list_cursor::place::<Seq>(&asked, "after", after));
     let after = after.transpose()?;
     let reads = reads::QUARANTINE_PAGE.begin(&request.shared.readers)?;

@@ -2,8 +2,6 @@
 
 use axum::http::StatusCode;
 use axum::response::Response;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -52,7 +50,7 @@ pub(super) async fn delete_profile(request: ApiRequest) -> Result<Response, ApiE
 
 /// GET `…/users/{id or externalId}/clients`: a page of the clients with a type that v2 has.
 pub(super) async fn clients(request: ApiRequest) -> Result<Response, ApiError> {
-    let page = ItemPage::read(&request.query)?;
+    let page = ItemPage::read(&request)?;
     let all = request.look_up(rest::v2::clients).await?;
     let (start, end) = match (&page.after, &page.before) {
         (_, Some(before)) => {
@@ -68,7 +66,7 @@ pub(super) async fn clients(request: ApiRequest) -> Result<Response, ApiError> {
     let more = if backwards { start > 0 } else { end < all.len() };
     let here = &all[start..end];
     let clients = raw_array(here.iter().map(|(_, text)| text.clone()));
-    let ends = [here.first(), here.last()].map(|item| item.map(|(id, _)| cursor(id)));
+    let ends = [here.first(), here.last()].map(|item| item.map(|(id, _)| list_cursor::cursor(&clients_of(&request), id)));
     let at_start = !backwards && page.after.is_none();
     Ok(paged(&request, PageItems::Clients(clients), &PageEnds { ends, more, backwards, at_start }, None))
 }
@@ -93,7 +91,7 @@ pub(super) async fn device(request: ApiRequest) -> Result<Response, ApiError> {
 /// GET `/v2/apps/{app}/users`: a page of the matching users, in the requested order; see
 /// [`list_request::ListRequest`].
 pub(super) async fn list(request: ApiRequest) -> Result<Response, ApiError> {
-    let asked = list_request::ListRequest::read(&request.query, MOST_IN_V2)?;
+    let asked = list_request::ListRequest::read(&request.caller.app, &request.query, MOST_IN_V2)?;
     let show = |users: &[ShownUser<'_>]| raw_array(users.iter().map(rest::v2::user));
     let page = asked.page(&request, &reads::PAGE, show).await?;
     let count = asked.count(&request).await?;
@@ -104,7 +102,7 @@ pub(super) async fn list(request: ApiRequest) -> Result<Response, ApiError> {
     } else {
         last = page.next.or(last);
     }
-    let ends = [first, last].map(|place| place.map(|place| list_cursor::cursor(&asked.query, &place)));
+    let ends = [first, last].map(|place| place.map(|place| asked.cursor(&place)));
     let backwards = matches!(asked.from, list_request::PageStart::Before(_));
     let at_start = matches!(asked.from, list_request::PageStart::Start);
     Ok(paged(&request, PageItems::Users(page.users), &PageEnds { ends, more, backwards, at_start }, count))
@@ -162,6 +160,11 @@ fn paged(request: &ApiRequest, items: PageItems, ends: &PageEnds, count: Option<
     links.head(answer(StatusCode::OK, &PageAnswer { items, meta, links: &links }))
 }
 
+/// The list of the clients of the named user.
+fn clients_of(request: &ApiRequest) -> (&'static str, &str, Option<&str>) {
+    ("clients", request.caller.app.as_str(), request.path.user.as_deref())
+}
+
 /// A page of a list that is read as a whole.
 struct ItemPage {
     size: usize,
@@ -170,9 +173,11 @@ struct ItemPage {
 }
 
 impl ItemPage {
-    fn read(query: &[(String, String)]) -> Result<Self, ApiError> {
+    fn read(request: &ApiRequest) -> Result<Self, ApiError> {
+        let list = clients_of(request);
+        let position = |key: &str, value: &str| list_cursor::place(&list, key, value);
         let mut page = Self { size: DEFAULT, after: None, before: None };
-        for (key, value) in query {
+        for (key, value) in &request.query {
             match key.as_str() {
                 "page[size]" => page.size = limit(key, value, MOST_IN_V2)?,
                 "page[after]" => page.after = Some(position(key, value)?),
@@ -186,17 +191,4 @@ impl ItemPage {
         }
         Ok(page)
     }
-}
-
-/// The prefix of the cursors of a list that is read as a whole.
-const BY_ID: &[u8] = b"id\0";
-
-fn cursor(id: &str) -> String {
-    URL_SAFE_NO_PAD.encode([BY_ID, id.as_bytes()].concat())
-}
-
-fn position(name: &str, cursor: &str) -> Result<String, ApiError> {
-    let bytes = URL_SAFE_NO_PAD.decode(cursor).ok();
-    let id = bytes.and_then(|bytes| String::from_utf8(bytes.strip_prefix(BY_ID)?.to_vec()).ok());
-    id.ok_or_else(|| ApiError::bad_request(format!("{name} is not a cursor of this list")))
 }

@@ -1,6 +1,7 @@
 //! The journal and the quarantine over HTTP, for operators.
 
 mod bodies;
+mod cursors;
 mod entries;
 mod lists;
 mod many;

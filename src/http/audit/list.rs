@@ -58,7 +58,7 @@ pub(in crate::http) async fn list(
     let entries: Vec<_> = page.entries.iter().map(|(seq, entry)| ShownAudit::of(*seq, entry)).collect();
     let mut answered = json!({ "entries": entries, "hasMore": page.next.is_some(), "looked": page.looked });
     if let Some(next) = page.next {
-        answered["after"] = list_cursor::cursor(&filters(query), &next).into();
+        answered["after"] = list_cursor::cursor(&list_cursor::list_of("audit", query), &next).into();
     }
     Ok(answer(StatusCode::OK, &answered))
 }
@@ -91,7 +91,10 @@ impl AuditRequest {
                 "since" => filter.since = Some(parameters::time_ms(name, value)?),
                 "until" => filter.until = Some(parameters::time_ms(name, value)?),
                 "limit" => limit = parameters::limit(name, value, MOST)?,
-                "after" => after = Some(list_cursor::place(&filters(&request.query), name, value)?),
+                "after" => {
+                    let list = list_cursor::list_of("audit", &request.query);
+                    after = Some(list_cursor::place(&list, name, value)?);
+                }
                 _ => {}
             }
         }
@@ -120,11 +123,6 @@ async fn find_ids(shared: &HttpState, asked: &AuditRequest) -> Result<Option<BTr
         Ok(ids)
     };
     Ok(Some(reads::AUDITED_USER.run(&shared.readers, read).await?))
-}
-
-/// The parameters that a cursor belongs to.
-fn filters(query: &[(String, String)]) -> BTreeSet<&(String, String)> {
-    query.iter().filter(|(name, _)| !OF_PAGES.contains(&name.as_str())).collect()
 }
 
 /// A table under way.

@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::directory::feed::FeedPage;
+use crate::domain::AppId;
 use crate::http::error::ApiError;
 use crate::store::Epoch;
 
@@ -84,6 +85,7 @@ impl fmt::Display for ChangeCursor {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct SnapshotCursor {
+    pub(super) app: AppId,
     pub(super) epoch: Epoch,
     /// The last change before its first page.
     pub(super) seq: u64,
@@ -91,12 +93,18 @@ pub(super) struct SnapshotCursor {
     pub(super) id: String,
 }
 
-/// The prefix of a snapshot cursor. Versions before epochs wrote `snapshot` alone.
-const SNAPSHOT: &str = "snapshot of\0";
+/// The prefix of a snapshot cursor. Earlier versions wrote others.
+const SNAPSHOT: &str = "snapshot of app\0";
 
 impl SnapshotCursor {
     pub(super) fn cursor(&self) -> String {
-        URL_SAFE_NO_PAD.encode(format!("{SNAPSHOT}{}\0{}\0{}", self.epoch, self.seq, self.id))
+        URL_SAFE_NO_PAD.encode(format!(
+            "{SNAPSHOT}{}\0{}\0{}\0{}",
+            self.app.as_str(),
+            self.epoch,
+            self.seq,
+            self.id
+        ))
     }
 
     /// The change to continue from once the snapshot is read.
@@ -112,10 +120,21 @@ impl SnapshotCursor {
         Some(&*self.id).filter(|id| !id.is_empty())
     }
 
-    pub(super) fn read(cursor: &str) -> Option<Self> {
+    /// The cursor in a text; `None` if it is none. 400 for one of another app, whose numbers mean others.
+    pub(super) fn read(cursor: &str, of: &AppId) -> Result<Option<Self>, ApiError> {
+        match Self::parse(cursor) {
+            Some(read) if read.app != *of => {
+                Err(ApiError::bad_request("after is a cursor of the snapshot of another app"))
+            }
+            read => Ok(read),
+        }
+    }
+
+    fn parse(cursor: &str) -> Option<Self> {
         let text = String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
-        let (epoch, rest) = text.strip_prefix(SNAPSHOT)?.split_once('\0')?;
+        let (app, rest) = text.strip_prefix(SNAPSHOT)?.split_once('\0')?;
+        let (epoch, rest) = rest.split_once('\0')?;
         let (seq, id) = rest.split_once('\0')?;
-        Some(Self { epoch: epoch.parse().ok()?, seq: seq.parse().ok()?, id: id.to_owned() })
+        Some(Self { app: app.into(), epoch: epoch.parse().ok()?, seq: seq.parse().ok()?, id: id.to_owned() })
     }
 }

@@ -59,7 +59,10 @@ impl SnapshotPage {
         let read = move |reader: &mut DirectoryReader| {
             // The number first: a change between the two reads is sent again, and none is missed.
             let feed = reader.read_changes(&app, 0, 0)?;
-            let start = || SnapshotCursor { epoch: feed.epoch.epoch, seq: feed.last, id: String::new() };
+            let start = || {
+                let (epoch, seq) = (feed.epoch.epoch, feed.last);
+                SnapshotCursor { app: app.clone(), epoch, seq, id: String::new() }
+            };
             let from = place.unwrap_or_else(start);
             let mut users = reader.list_users(&app, from.id(), limit + 1)?;
             let more = users.len() > limit;

@@ -44,7 +44,8 @@ impl FeedRequest {
                 "envelope" => return Err(ApiError::bad_request("envelope may be cloudevents")),
                 "after" => {
                     let why = "after is not a cursor of the snapshot";
-                    after = Some(SnapshotCursor::read(value).ok_or_else(|| ApiError::bad_request(why))?);
+                    let read = SnapshotCursor::read(value, &request.caller.app)?;
+                    after = Some(read.ok_or_else(|| ApiError::bad_request(why))?);
                 }
                 // Unknown parameters were refused before.
                 _ => {}

@@ -33,7 +33,7 @@ const HEARTBEAT: &str = ":\n\n";
 /// the query: it is a change or a position in the snapshot.
 pub(super) async fn open(request: ApiRequest, asked: FeedRequest) -> Result<Response, ApiError> {
     let from = match request.headers.get("last-event-id") {
-        Some(id) => place(id)?,
+        Some(id) => place(id, &request.caller.app)?,
         None => asked.from,
     };
     let (shared, app) = (request.shared.clone(), request.caller.app.clone());
@@ -69,9 +69,9 @@ pub(super) async fn open(request: ApiRequest, asked: FeedRequest) -> Result<Resp
     Ok(respond(chunks))
 }
 
-fn place(id: &HeaderValue) -> Result<FeedCursor, ApiError> {
+fn place(id: &HeaderValue, app: &AppId) -> Result<FeedCursor, ApiError> {
     let text = id.to_str().unwrap_or("");
-    match SnapshotCursor::read(text) {
+    match SnapshotCursor::read(text, app)? {
         Some(after) => Ok(FeedCursor::Snapshot(Some(after))),
         None => ChangeCursor::read(text).map(FeedCursor::Change),
     }

@@ -8,7 +8,7 @@ use crate::directory::entries::{EntryBound, EntryPlace, EntryQuery, EntrySpan};
 use crate::domain::brand::Name;
 use crate::domain::{AppId, SmoochId, timestamp};
 use crate::http::error::{ApiError, no_user};
-use crate::http::list_cursor;
+use crate::http::list_cursor::{self, OperatorList};
 use crate::http::operator_request::OperatorRequest;
 use crate::http::parameters::{limit, text};
 use crate::http::state::HttpState;
@@ -18,9 +18,6 @@ use crate::store::{Outcome, Source};
 const DEFAULT_LIMIT: usize = 50;
 const MOST: usize = 200;
 
-/// Parameters that do not belong to the query: a cursor outlives them.
-const OF_PAGES: [&str; 2] = ["after", "limit"];
-
 /// A list of entries that an operator asks for.
 pub(super) struct JournalRequest {
     /// Without the app users, which are looked up when it is read.
@@ -28,8 +25,7 @@ pub(super) struct JournalRequest {
     user: Option<UserFilter>,
     pub(super) limit: usize,
     pub(super) after: Option<EntryPlace>,
-    /// The parameters of the query, to which a cursor is tied.
-    asked: Vec<(String, String)>,
+    asked: OperatorList,
 }
 
 /// The app user that entries must be about.
@@ -64,9 +60,7 @@ impl JournalRequest {
                 (Name::from(text("user", user)?.as_str()), !request.visibility().is_masked());
             Ok::<_, ApiError>(UserFilter { app: request.app_of_user()?, name, by_user_id })
         });
-        let asked = request.query.iter().filter(|(name, _)| !OF_PAGES.contains(&name.as_str()));
-        let mut asked: Vec<(String, String)> = asked.cloned().collect();
-        asked.sort();
+        let asked = list_cursor::list_of("journal", &request.query);
         let after = request.value("after").map(|after| list_cursor::place(&asked, "after", after));
         Ok(Self { query, user: user.transpose()?, limit: size, after: after.transpose()?, asked })
     }

@@ -13,9 +13,6 @@ use crate::store::rows::RowFilter;
 use crate::store::tables::QuarantinedSummary;
 use crate::store::{self, Seq};
 
-/// Parameters of a list that do not select.
-pub(super) const OF_PAGES: [&str; 2] = ["after", "limit"];
-
 /// Bodies read at a time.
 const PIECE: usize = 500;
 

@@ -78,7 +78,7 @@ fn a_page_continues_after_its_cursor_whatever_is_added_meanwhile() {
     for (query, named) in [
         (
             format!("action=create&after={}", encoded(after)),
-            "after is not a cursor of this list: filters and sort",
+            "after is not a cursor of this list: app, filters and sort",
         ),
         ("after=nonsense".to_owned(), "after is not a cursor of this list"),
         ("action=destroy".to_owned(), "action must be one of init, create"),
