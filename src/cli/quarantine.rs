@@ -16,6 +16,7 @@ use super::visible::make_visible;
 use super::{CommandError, apps, database};
 use crate::config::Settings;
 use crate::directory::DirectoryReader;
+use crate::domain::UnusableReason;
 use crate::domain::timestamp::format_ms;
 use crate::store::rows::RowFilter;
 use crate::store::tables::QuarantinedSummary;
@@ -73,7 +74,7 @@ pub struct QuarantineFilter {
     app: Option<String>,
     /// Only bodies with this reason, such as too_deep
     #[arg(long, value_name = "REASON")]
-    reason: Option<String>,
+    reason: Option<UnusableReason>,
     #[command(flatten)]
     span: EntryRange,
 }
@@ -124,7 +125,11 @@ impl QuarantineFilter {
 
     fn wanted(&self, reader: &mut DirectoryReader, settings: &Settings) -> anyhow::Result<RowFilter> {
         let app = apps::of_database(self.app.as_deref(), reader, settings)?;
-        let mut wanted = RowFilter { app, label: self.reason.clone(), ..RowFilter::default() };
+        let mut wanted = RowFilter {
+            app,
+            label: self.reason.map(|reason| reason.as_str().to_owned()),
+            ..RowFilter::default()
+        };
         self.span.narrow(&mut wanted)?;
         Ok(wanted)
     }

@@ -7,7 +7,7 @@ use super::load::Loader;
 use super::reader::DirectoryReader;
 use crate::domain::brand::Name;
 use crate::domain::{AppId, Record, RecordKey, SmoochId, View, json_text};
-use crate::store::rows::Rows;
+use crate::store::rows::{RowFilter, Rows};
 use crate::store::tables::UserKey;
 use crate::store::{ReadRow as _, Result};
 
@@ -110,6 +110,17 @@ impl DirectoryReader {
         let mut loader = Loader::new(&*rows);
         let views = users.iter().map(|user| show(&mut loader, app, &user.id));
         views.filter_map(Result::transpose).collect()
+    }
+
+    /// Whether a record or a quarantined body is of this app.
+    pub fn has_of_app(&self, app: &AppId) -> Result<bool> {
+        let rows = self.snapshot()?;
+        if UserKey::select().is("app", app).first(&*rows)?.is_some() {
+            return Ok(true);
+        }
+        drop(rows);
+        let filter = RowFilter { app: Some(app.clone()), ..RowFilter::default() };
+        Ok(!self.list_quarantined(&filter, 1)?.is_empty())
     }
 
     /// Every app with a record.

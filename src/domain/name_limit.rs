@@ -13,9 +13,6 @@ use super::value::JsonText;
 /// readable.
 pub const NAME_BYTES: usize = 1024;
 
-/// The reason in quarantine and in import errors for an event with a longer identifier.
-pub const NAME_TOO_LONG: &str = "name_too_long";
-
 /// True if the string in a JSON text is longer than `bytes`.
 pub fn is_longer(text: &JsonText, bytes: usize) -> bool {
     // The text is as long as its string and two quotes, or longer.

@@ -14,13 +14,14 @@ use serde_json::json;
 use super::answers::{EMPTY, answer, json, member};
 use super::audit::ByActor;
 use super::error::ApiError;
-use super::operator_request::{OperatorRequest, must_see_all_apps, number};
+use super::operator_apps::must_see_all_apps;
+use super::operator_request::{OperatorRequest, number};
 use super::quarantine::not_held;
 use super::state::{ByOperator, HttpState, State};
 use super::{body, reads, webhooks};
 use crate::clock::now_ms;
 use crate::directory::DirectoryReader;
-use crate::domain::{AppId, Visibility};
+use crate::domain::{AppId, UnusableReason, Visibility};
 use crate::ingest::job::{RetryJob, WebhookResult};
 use crate::rebuild::{self, Comparison};
 use crate::smooch::json::without_mark;
@@ -58,7 +59,8 @@ pub(super) async fn redrive_one(
     let (learned, unusable, erased) = (result.learned, result.quarantined, result.erased);
     tracing::info!(seq, learned, unusable, erased, "a body was redriven");
     // A failure in the worker has no reason of its own.
-    let unapplied = || ("cannot_apply", "it cannot be applied; the log says why".to_owned());
+    let unapplied =
+        || (UnusableReason::CannotApply.as_str(), "it cannot be applied; the log says why".to_owned());
     let trouble = (unusable > 0).then(|| trouble.unwrap_or_else(unapplied));
     Ok(Some(Redriven { result, trouble }))
 }

@@ -123,11 +123,8 @@ pub(super) async fn list(request: ApiRequest) -> Result<Response, ApiError> {
     if let Some(form) = ExportFormat::accepted(&request.headers) {
         return export::open(request, form).await;
     }
-    let asked = list_request::ListRequest::read(
-        &request.caller.app,
-        &request.query,
-        list_request::MOST_IN_V1,
-    )?;
+    let asked =
+        list_request::ListRequest::read(&request.caller.app, &request.query, list_request::MOST_IN_V1)?;
     let show = |users: &[ShownUser<'_>]| raw_array(users.iter().map(v1::app_user));
     let page = asked.page(&request, &reads::PAGE, show).await?;
     let count = asked.count(&request).await?;

@@ -10,6 +10,7 @@ use subtle::ConstantTimeEq;
 
 use super::error::ApiError;
 use super::jwt::{self, Scope};
+use super::operator_apps::must_see;
 use crate::config::{self, AppSettings, Secret};
 use crate::domain::command::Authority;
 use crate::domain::{AppId, Visibility, json_text};
@@ -110,12 +111,12 @@ impl Apps {
         }
     }
 
-    /// The caller of a request to the admin listener: the app in the path, by an operator. 404 for an app that the
+    /// The caller of a request to the admin listener: the app in the path, by an operator. 403 for an app that the
     /// operator does not see, whether it exists or not.
     pub(super) fn of_operator(&self, operator: &Operator, path: Option<&str>) -> Result<Caller, ApiError> {
-        let app = path.and_then(|path| self.apps.get(&AppId::from(path)));
-        let app = app.filter(|app| operator.sees(app));
-        let app = app.ok_or_else(|| ApiError::not_found("There is no such app, or not for this operator"))?;
+        let named = AppId::from(path.unwrap_or_default());
+        must_see(operator, &named)?;
+        let app = self.apps.get(&named).ok_or_else(|| ApiError::not_found("There is no such app"))?;
         Ok(Caller {
             app: app.clone(),
             authority: Authority::App,

@@ -10,6 +10,7 @@
 //! Change numbers belong to an epoch (`store/epoch.rs`). A follower receives both as one cursor and sends
 //! it back, so a follower of another epoch is detected and starts again.
 
+mod audited;
 mod cursors;
 mod envelope;
 mod pages;
@@ -24,8 +25,7 @@ use super::accept::accepts;
 use super::api_request::ApiRequest;
 use super::error::ApiError;
 use super::event_stream::STREAM;
-use crate::clock::now_ms;
-use crate::store::{AuditAction, AuditEntry};
+use audited::audit_page;
 use cursors::{ChangeCursor, FeedCursor};
 use pages::{FollowerGuard, SnapshotPage, read_changes};
 use request::FeedRequest;
@@ -73,16 +73,4 @@ async fn poll(request: &ApiRequest, since: ChangeCursor, asked: &FeedRequest) ->
             () = sleep_until(until) => {}
         }
     }
-}
-
-/// What the audit log calls an export of the feed.
-const FEED: &str = "the change feed";
-
-/// Adds a page to the audit log, before an operator sees the app users in it.
-async fn audit_page(request: &ApiRequest, count: usize) -> Result<(), ApiError> {
-    let Some(by) = request.reading_operator().filter(|_| count > 0) else { return Ok(()) };
-    let entry = AuditEntry::of(now_ms(), by, AuditAction::Export);
-    let (app, count) = (Some(request.caller.app.clone()), Some(count as u64));
-    let entry = AuditEntry { app, count, detail: Some(FEED.to_owned()), ..entry };
-    Ok(request.shared.audit.add(entry).await?)
 }

@@ -13,6 +13,7 @@ use serde_json::json;
 use super::answers::answer;
 use super::audit::ByActor;
 use super::error::ApiError;
+use super::operator_apps::{must_see, unknown_app};
 use super::state::{ByOperator, HttpState, State};
 use super::{body, parameters};
 use crate::clock::now_ms;
@@ -49,20 +50,11 @@ pub(super) async fn receive(
         let why = "An import has the data of people: it needs personal_data = true, which this operator does not have";
         return Err(ApiError::forbidden(why));
     }
-    if app.or(default).is_some_and(|app| !operator.sees(&AppId::from(app))) {
-        let why = "The operator does not see the app of this import (`apps` of the operator)";
-        return Err(ApiError::forbidden(why));
+    if let Some(app) = app.or(default) {
+        must_see(&operator, &app.into())?;
     }
-    if let Some(unknown) = app.filter(|app| !shared.inits.contains_key(&AppId::from(*app))) {
-        let seen = shared.inits.keys().filter(|app| operator.sees(app));
-        let mut known: Vec<&str> = seen.map(AppId::as_str).collect();
-        known.sort_unstable();
-        let why = format!(
-            "there is no app {}: it is not in the settings of the service, which has {}",
-            json!(unknown),
-            known.join(", ")
-        );
-        return Err(ApiError::new(StatusCode::BAD_REQUEST, "app_not_found", why));
+    if let Some(unknown) = app.map(AppId::from).filter(|app| !shared.inits.contains_key(app)) {
+        return Err(unknown_app(&unknown, shared.inits.keys().filter(|app| operator.sees(app)).cloned()));
     }
     let mut share = shared.bodies.share(true);
     let body = body::read(&headers, body, shared.body_limits(PIECE), &mut share).await?;

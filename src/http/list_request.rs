@@ -75,11 +75,7 @@ pub(super) enum PageStart {
 impl ListRequest {
     /// Parses the parameters of a request, by their names in v1 or in v2; those that its version does not know were
     /// refused before. A page has at most `most` app users. 400 names the parameter with an invalid value.
-    pub(super) fn read(
-        app: &AppId,
-        parameters: &[(String, String)],
-        most: usize,
-    ) -> Result<Self, ApiError> {
+    pub(super) fn read(app: &AppId, parameters: &[(String, String)], most: usize) -> Result<Self, ApiError> {
         let (mut after, mut before) = (None, None);
         let mut asked = Self {
             app: app.clone(),

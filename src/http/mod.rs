@@ -37,6 +37,7 @@ mod metric_counts;
 mod middleware;
 mod not_offered;
 pub mod openapi;
+mod operator_apps;
 mod operator_request;
 mod page_links;
 mod parameters;

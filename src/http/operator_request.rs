@@ -9,9 +9,11 @@ use axum::http::request::Parts;
 
 use super::audit::actor_of;
 use super::error::ApiError;
-use super::parameters;
+use super::operator_apps::{must_see, must_see_all_apps, unknown_app};
 use super::state::HttpState;
+use super::{parameters, reads};
 use crate::clock::now_ms;
+use crate::directory::DirectoryReader;
 use crate::domain::{AppId, Visibility};
 use crate::operators::Operator;
 use crate::store::{Actor, AuditAction, AuditEntry, Seq};
@@ -35,7 +37,11 @@ impl FromRequestParts<Arc<HttpState>> for OperatorRequest {
         let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
         parameters::check(&parts.method, route, &[], &query)?;
         let is_head = parts.method == Method::HEAD;
-        Ok(Self { shared: shared.clone(), operator, query, is_head })
+        let request = Self { shared: shared.clone(), operator, query, is_head };
+        if let Some(app) = request.value("app") {
+            request.check_app(app).await?;
+        }
+        Ok(request)
     }
 }
 
@@ -45,21 +51,36 @@ impl OperatorRequest {
         parameters::value(&self.query, name)
     }
 
-    /// The apps that an answer may be about: `named`, else all that the operator may see; `None` if these are all. 403
-    /// for an app that the operator may not see, whether it exists or not.
-    pub(super) fn apps(&self, named: Option<&str>) -> Result<Option<BTreeSet<AppId>>, ApiError> {
-        let Some(named) = named else { return Ok(self.operator.apps.clone()) };
+    /// Checks the app that a parameter names. 403 as of [`must_see`]; 400 for one that is not in the settings and of which
+    /// nothing is stored. An app that was removed from the settings still has its entries.
+    pub(super) async fn check_app(&self, named: &str) -> Result<(), ApiError> {
         let app = AppId::from(parameters::text("app", named)?.as_str());
-        if !self.operator.sees(&app) {
-            return Err(ApiError::forbidden("The operator may not see this app (`apps` of the operator)"));
+        must_see(&self.operator, &app)?;
+        let apps = &self.shared.settings.apps;
+        if apps.iter().any(|known| known.id == app.as_str()) {
+            return Ok(());
         }
-        Ok(Some(BTreeSet::from([app])))
+        let is_stored = {
+            let app = app.clone();
+            move |reader: &mut DirectoryReader| reader.has_of_app(&app)
+        };
+        if reads::STORED_APP.run(&self.shared.readers, is_stored).await? {
+            return Ok(());
+        }
+        let known = apps.iter().map(|app| AppId::from(app.id.as_str()));
+        Err(unknown_app(&app, known.filter(|app| self.operator.sees(app))))
+    }
+
+    /// The apps that an answer may be about: `named`, which [`Self::check_app`] admitted, else all that the operator may
+    /// see; `None` if these are all.
+    pub(super) fn apps(&self, named: Option<&str>) -> Option<BTreeSet<AppId>> {
+        named.map_or_else(|| self.operator.apps.clone(), |named| Some(BTreeSet::from([AppId::from(named)])))
     }
 
     /// The app of `user`: that of the parameter `app`, or the only one that the operator may see.
     pub(super) fn app_of_user(&self) -> Result<AppId, ApiError> {
-        if let Some(app) = self.apps(self.value("app"))?.filter(|_| self.value("app").is_some()) {
-            return app.into_iter().next().ok_or_else(|| ApiError::bad_request("app must not be empty"));
+        if let Some(app) = self.value("app") {
+            return Ok(app.into());
         }
         let known = self.shared.settings.apps.iter().map(|app| AppId::from(app.id.as_str()));
         let mut seen = known.filter(|app| self.operator.sees(app));
@@ -101,13 +122,6 @@ impl OperatorRequest {
         let why = "A body needs personal_data = true, which this operator does not have";
         if self.visibility().is_masked() { Err(ApiError::forbidden(why)) } else { Ok(()) }
     }
-}
-
-/// Refuses, with 403, an operator of some apps alone: the call is about the service as a whole.
-pub(super) fn must_see_all_apps(operator: &Operator) -> Result<(), ApiError> {
-    let why =
-        "This is about the whole service, and the operator sees some apps alone (`apps` of the operator)";
-    if operator.apps.is_some() { Err(ApiError::forbidden(why)) } else { Ok(()) }
 }
 
 /// A number in a path.

@@ -1,6 +1,8 @@
 //! The query parameters of a call. An unknown parameter is refused before the call has any effect:
 //! `DELETE …?errase=true` would remove instead of erase, unnoticed.
 
+use std::str::FromStr;
+
 use axum::extract::{MatchedPath, Request};
 use axum::http::{Method, Uri};
 use axum::middleware::Next;
@@ -8,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::error::ApiError;
 use super::openapi;
-use crate::domain::timestamp;
+use crate::domain::{UnknownName, timestamp};
 
 /// The parameter that names the brand in every call about one app user.
 pub(super) const BRAND_PARAMETER: &str = "brandId";
@@ -90,6 +92,11 @@ pub(super) fn text(name: &str, value: &str) -> Result<String, ApiError> {
         return Err(ApiError::bad_request(format!("{name} must not be empty")));
     }
     Ok(value.to_owned())
+}
+
+/// A word of a known few, which a refusal lists.
+pub(super) fn word<T: FromStr<Err = UnknownName>>(name: &str, value: &str) -> Result<T, ApiError> {
+    value.parse().map_err(|error| ApiError::bad_request(format!("{name} {error}")))
 }
 
 /// A time, in µs since 1970.

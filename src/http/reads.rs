@@ -68,6 +68,9 @@ reads! {
     AUDIT: Console, "a page of the audit log",
         ["GET /audit", "GET /downloads/{code}"],
         "200 entries, for a table 1,000; 20,000 entries looked at";
+    STORED_APP: Console, "whether anything is stored of an app that the settings do not have",
+        ["GET /audit", "GET /journal", "GET /journal/tail", "GET /quarantine", "GET /stats", "POST /quarantine/redrive", "POST /quarantine/drop"],
+        "one row of the directory; if it has none, the quarantine";
     AUDITED_USER: Console, "the `_id`s of an app user", ["GET /audit"], "one app user with all its merged users";
     CENSUS: Long, "the counts of the metrics and of the apps",
         ["GET /metrics", "GET /apps"],

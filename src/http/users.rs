@@ -66,7 +66,8 @@ pub(super) async fn clients(request: ApiRequest) -> Result<Response, ApiError> {
     let more = if backwards { start > 0 } else { end < all.len() };
     let here = &all[start..end];
     let clients = raw_array(here.iter().map(|(_, text)| text.clone()));
-    let ends = [here.first(), here.last()].map(|item| item.map(|(id, _)| list_cursor::cursor(&clients_of(&request), id)));
+    let ends = [here.first(), here.last()]
+        .map(|item| item.map(|(id, _)| list_cursor::cursor(&clients_of(&request), id)));
     let at_start = !backwards && page.after.is_none();
     Ok(paged(&request, PageItems::Clients(clients), &PageEnds { ends, more, backwards, at_start }, None))
 }

@@ -19,14 +19,13 @@ use super::request_id::note_route;
 use super::signature::{CREDENTIALS, VerifyError, WebhookCredential};
 use super::state::{HttpState, State};
 use crate::clock::now_ms;
-use crate::domain::{AppId, Event, NAME_BYTES};
+use crate::domain::{AppId, Event, NAME_BYTES, UnusableReason};
 use crate::ingest::job::{WebhookJob, WebhookResult};
 use crate::ingest::queue::SubmitError;
 use crate::metrics::WebhookOutcome;
 use crate::smooch::{self, Unusable};
 
 /// The reason of a body that belongs to another app.
-const OTHER_APP: &str = "other_app";
 
 /// The number of quarantined events of a delivery, or bodies; absent if none is.
 pub const QUARANTINED: HeaderName = HeaderName::from_static("x-rollcall-quarantined");
@@ -131,7 +130,9 @@ async fn accept(
         return Err(unavailable(shared, SubmitError::Closed));
     }
     let read = read(shared, app, received, &body);
-    if request.path.is_none() && read.as_ref().is_err_and(|unusable| unusable.reason == OTHER_APP) {
+    if request.path.is_none()
+        && read.as_ref().is_err_and(|unusable| unusable.reason == UnusableReason::OtherApp.as_str())
+    {
         return Err(reject(VerifyError::OtherApp, &body));
     }
     let mut delivered = split_usable(app, received, body, read);
@@ -173,7 +174,10 @@ fn log_unusable(app: &AppId, trouble: Option<(&'static str, String)>, receipt: &
         Some((reason, detail)) => tracing::warn!(app = %app, reason, "a body goes to quarantine: {detail}"),
         None if is_dropped => {}
         // The worker has logged the reason.
-        None => tracing::warn!(app = %app, reason = "cannot_apply", "a body goes to quarantine"),
+        None => {
+            let reason = UnusableReason::CannotApply.as_str();
+            tracing::warn!(app = %app, reason, "a body goes to quarantine");
+        }
     }
 }
 
@@ -194,7 +198,7 @@ pub(super) fn read(
     };
     let delivery = smooch::parse_webhook(body, &bounds)?;
     if delivery.app.is_some_and(|named| named != app.as_str()) {
-        return Err(Unusable::new(OTHER_APP, "the path and the body name different apps"));
+        return Err(Unusable::new(UnusableReason::OtherApp, "the path and the body name different apps"));
     }
     shared.metrics.repeated_keys.inc_by(delivery.repeated_keys as u64);
     Ok(delivery.events)

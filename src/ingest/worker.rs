@@ -18,6 +18,7 @@ use super::queue::{Job, SubmitError};
 use crate::clock::now_ms;
 use crate::directory::DirectoryWriter;
 use crate::directory::batch::Saved;
+use crate::domain::UnusableReason;
 use crate::domain::command::Refusal;
 use crate::metrics::Metrics;
 use crate::request_context::RequestContext;
@@ -354,7 +355,7 @@ fn as_unusable(job: &WebhookJob, detail: String) -> WebhookJob {
         body: job.body.clone(),
         headers: job.headers.clone(),
         events: Vec::new(),
-        unusable: vec![("cannot_apply", detail)],
+        unusable: vec![(UnusableReason::CannotApply.as_str(), detail)],
         received: job.received,
     }
 }

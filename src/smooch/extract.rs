@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use super::json::{Json, Malformed, TOO_DEEP, with_buffer, write_object, write_string};
 use crate::domain::{
     Client, ClientId, Digest, Event, Fact, Field, JsonText, Mention, Observation, Part, SmoochId, Stamp,
-    timestamp,
+    UnusableReason, timestamp,
 };
 
 /// The reason why a body or an event goes to quarantine. It names no value, so it may be logged.
@@ -23,14 +23,15 @@ pub struct Unusable {
 
 impl Unusable {
     /// An error of a kind.
-    pub fn new(reason: &'static str, detail: impl Into<String>) -> Self {
-        Self { reason, detail: detail.into() }
+    pub fn new(reason: UnusableReason, detail: impl Into<String>) -> Self {
+        Self { reason: reason.as_str(), detail: detail.into() }
     }
 }
 
 impl From<Malformed> for Unusable {
     fn from(malformed: Malformed) -> Self {
-        let reason = if malformed.what == TOO_DEEP { "too_deep" } else { "not_json" };
+        let reason =
+            if malformed.what == TOO_DEEP { UnusableReason::TooDeep } else { UnusableReason::NotJson };
         Self::new(reason, malformed.to_string())
     }
 }

@@ -13,7 +13,7 @@ use super::export::FORM;
 use super::extract::digest;
 use super::json::Json;
 use super::rest::InvalidInput;
-use crate::domain::{Event, Fact, NAME_TOO_LONG, Stamp};
+use crate::domain::{Event, Fact, Stamp, UnusableReason};
 
 /// The additional nesting depth of a value in a line, compared with a webhook.
 const DEEPER: usize = 8;
@@ -54,7 +54,8 @@ pub fn parse_line(line: &[u8], bounds: &ParseLimits) -> Result<ImportLine, Inval
     if event.has_name_over(bounds.name_bytes) {
         let most = bounds.name_bytes;
         return Err(InvalidInput(format!(
-            "{NAME_TOO_LONG}: an _id, a userId or a client's id has over {most} bytes"
+            "{}: an _id, a userId or a client's id has over {most} bytes",
+            UnusableReason::NameTooLong.as_str()
         )));
     }
     Ok(ImportLine { app, event })

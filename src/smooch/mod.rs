@@ -15,7 +15,7 @@ mod v2;
 #[cfg(test)]
 mod tests;
 
-use crate::domain::{Event, NAME_TOO_LONG};
+use crate::domain::{Event, UnusableReason};
 pub use extract::Unusable;
 use json::Json;
 
@@ -48,25 +48,25 @@ pub fn parse_webhook(body: &[u8], bounds: &ParseLimits) -> Result<Delivery, Unus
     let document = Json::parse(body, bounds.depth)?;
     let value = &document.value;
     if !matches!(value, Json::Object(_)) {
-        return Err(Unusable::new("wrong_shape", "the body is not an object"));
+        return Err(Unusable::new(UnusableReason::WrongShape, "the body is not an object"));
     }
     let app =
         value.get("app").and_then(|app| app.get("_id").or_else(|| app.get("id"))).and_then(extract::name);
     let events: Vec<Result<Event, Unusable>> = match value.get("events") {
         Some(Json::Array(events)) if events.len() > bounds.events => {
             let detail = format!("{} events in one body, {} are allowed", events.len(), bounds.events);
-            return Err(Unusable::new("too_many_events", detail));
+            return Err(Unusable::new(UnusableReason::TooManyEvents, detail));
         }
         Some(Json::Array(events)) => events.iter().enumerate().map(v2::event).collect(),
         _ => vec![v1::event(value)],
     };
     let believable = |event: Event| match event.stamp.known_time() {
         Some(time) if time > bounds.latest => {
-            Err(Unusable::new("future_dated", "an event is dated too far ahead of the clock"))
+            Err(Unusable::new(UnusableReason::FutureDated, "an event is dated too far ahead of the clock"))
         }
         _ if event.has_name_over(bounds.name_bytes) => {
             let detail = format!("an _id, a userId or a client's id has over {} bytes", bounds.name_bytes);
-            Err(Unusable::new(NAME_TOO_LONG, detail))
+            Err(Unusable::new(UnusableReason::NameTooLong, detail))
         }
         _ => Ok(event),
     };

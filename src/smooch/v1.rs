@@ -7,12 +7,14 @@ use super::extract::{
 };
 use super::json::{Json, ObjectWriter, write_array, write_string};
 use super::triggers::{Meaning, Trigger};
-use crate::domain::{Client, ClientId, Event, Fact, Field, Observation, Reason, ShownUser, SmoochId, View};
+use crate::domain::{
+    Client, ClientId, Event, Fact, Field, Observation, Reason, ShownUser, SmoochId, UnusableReason, View,
+};
 
 pub(super) fn event(body: &Json<'_>) -> Result<Event, Unusable> {
     let trigger = body.get("trigger").or_else(|| body.get("event")).and_then(Json::str);
     let Some(name) = trigger else {
-        return Err(Unusable::new("wrong_shape", "has neither `trigger` nor `events`"));
+        return Err(Unusable::new(UnusableReason::WrongShape, "has neither `trigger` nor `events`"));
     };
     let trigger = Trigger::in_v1(name);
     let facts = match trigger.meaning {
@@ -44,7 +46,7 @@ fn of_a_user(body: &Json<'_>, name: &str, trigger: &Trigger) -> Result<Vec<Fact>
         if !trigger.needs_app_user {
             return Ok(Vec::new());
         }
-        return Err(Unusable::new("no_app_user", format!("{name} without appUser._id")));
+        return Err(Unusable::new(UnusableReason::NoAppUser, format!("{name} without appUser._id")));
     };
     let started = match trigger.meaning {
         Meaning::UserRemoved => return Ok(vec![Fact::Removed { user }]),
@@ -69,7 +71,8 @@ fn of_a_user(body: &Json<'_>, name: &str, trigger: &Trigger) -> Result<Vec<Fact>
 
 /// `surviving`, and one or more `discarded`: a list in webhooks, one object in the merge API.
 fn merge_facts(body: &Json<'_>) -> Result<Vec<Fact>, Unusable> {
-    let missing = |what: &str| Unusable::new("no_app_user", format!("merge:appUser without {what}._id"));
+    let missing =
+        |what: &str| Unusable::new(UnusableReason::NoAppUser, format!("merge:appUser without {what}._id"));
     let seen = |app_user: &Json<'_>| id(app_user, "_id").map(|user| app_user_seen(app_user, user, false));
     let surviving = body.get("surviving").and_then(seen).ok_or_else(|| missing("surviving"))?;
     let discarded: Option<Vec<Observation>> = match body.get("discarded") {

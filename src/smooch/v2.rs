@@ -9,16 +9,19 @@ use super::extract::{
 use super::json::Json;
 use super::triggers::{Carries, Meaning, Trigger};
 use super::v1::merged;
-use crate::domain::{ClientId, Event, Fact, Field, Mention, Observation, SmoochId};
+use crate::domain::{ClientId, Event, Fact, Field, Mention, Observation, SmoochId, UnusableReason};
 
 /// Reads one element of `events`; `n` is its place in the body.
 pub(super) fn event((n, event): (usize, &Json<'_>)) -> Result<Event, Unusable> {
     let Some(kind) = event.get("type").and_then(Json::str) else {
-        return Err(Unusable::new("wrong_shape", format!("events[{n}] has no type")));
+        return Err(Unusable::new(UnusableReason::WrongShape, format!("events[{n}] has no type")));
     };
     let payload = event.get("payload").unwrap_or(&Json::Null);
     let facts = read_facts(kind, payload).ok_or_else(|| {
-        Unusable::new("no_app_user", format!("events[{n}]: {kind} without the app user it is about"))
+        Unusable::new(
+            UnusableReason::NoAppUser,
+            format!("events[{n}]: {kind} without the app user it is about"),
+        )
     })?;
     let id = event.get("id").and_then(name).unwrap_or_default();
     let told = event.get("createdAt").and_then(read_time);

@@ -1,5 +1,6 @@
 //! The journal and the quarantine over HTTP, for operators.
 
+mod apps;
 mod bodies;
 mod cursors;
 mod entries;

@@ -76,17 +76,13 @@ struct AuditRequest {
 impl AuditRequest {
     /// Reads the parameters. 400 names a wrong one; 403 for an app that the operator may not see.
     fn read(request: &OperatorRequest) -> Result<Self, ApiError> {
-        let apps = request.apps(request.value("app"))?;
+        let apps = request.apps(request.value("app"));
         let (mut filter, mut user) = (AuditFilter { apps, ..AuditFilter::default() }, None);
         let (mut limit, mut after) = (DEFAULT_LIMIT, None);
         for (name, value) in &request.query {
             match name.as_str() {
                 "who" => filter.who = Some(parameters::text(name, value)?),
-                "action" => {
-                    let action = value.parse();
-                    filter.action =
-                        Some(action.map_err(|error| ApiError::bad_request(format!("{name} {error}")))?);
-                }
+                "action" => filter.action = Some(parameters::word(name, value)?),
                 "user" => user = Some((request.app_of_user()?, parameters::text(name, value)?)),
                 "since" => filter.since = Some(parameters::time_ms(name, value)?),
                 "until" => filter.until = Some(parameters::time_ms(name, value)?),

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use axum::Extension;
-use axum::extract::OriginalUri;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
@@ -14,7 +12,7 @@ use crate::directory::tallies::{CountedBy, HOUR, MINUTE, STEPS};
 use crate::domain::{AppId, timestamp};
 use crate::http::answers::answer;
 use crate::http::error::ApiError;
-use crate::http::state::{ByOperator, State};
+use crate::http::operator_request::OperatorRequest;
 use crate::http::{parameters, reads};
 
 /// The most values of a series: the hours of 400 days, and both ends.
@@ -69,17 +67,10 @@ struct Series {
 }
 
 /// Answers with a series for each name, without holes: a value for each minute, hour or day of UTC.
-pub(super) async fn count(
-    shared: State,
-    Extension(operator): ByOperator,
-    OriginalUri(uri): OriginalUri,
-) -> Result<Response, ApiError> {
-    let query = parameters::read(&uri)?;
+pub(super) async fn count(request: OperatorRequest) -> Result<Response, ApiError> {
+    let (shared, operator) = (&request.shared, &request.operator);
     let now = now_ms();
-    let StatsRequest { app, step, by, from, to } = StatsRequest::read(&query, now)?;
-    if app.as_ref().is_some_and(|app| !operator.sees(app)) {
-        return Err(ApiError::not_found("There is no such app, or it is not one of yours"));
-    }
+    let StatsRequest { app, step, by, from, to } = StatsRequest::read(&request.query, now)?;
     let read = move |reader: &mut DirectoryReader| {
         let oldest = reader.oldest_tally(step.tallies)?;
         let tallies = reader.read_tallies(step.tallies, from, to)?;
@@ -130,8 +121,7 @@ impl StatsRequest {
             let why = format!("from and to are more than {MOST_VALUES} steps apart: choose a longer step");
             return Err(ApiError::bad_request(why));
         }
-        let app = given("app").map(|app| parameters::text("app", app)).transpose()?;
-        Ok(Self { app: app.map(|app| AppId::from(app.as_str())), step, by, from, to })
+        Ok(Self { app: given("app").map(AppId::from), step, by, from, to })
     }
 }
 
@@ -167,7 +157,6 @@ mod tests {
             ([("from", "soon"), ("to", "1970-01-01")], "from"),
             ([("from", "1970-01-03"), ("to", "1970-01-02")], "from"),
             ([("from", "1970-01-01"), ("to", "1972-01-01")], "longer step"),
-            ([("app", ""), ("step", "day")], "app"),
         ] {
             assert!(read(&query).unwrap_err().description.contains(named), "{query:?}");
         }

@@ -13,7 +13,7 @@ use futures_util::stream::unfold;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use super::FEED;
+use super::audited::FEED;
 use super::cursors::{ChangeCursor, FeedCursor, SnapshotCursor};
 use super::envelope::Envelope;
 use super::pages::{FollowerGuard, SnapshotPage, read_changes};

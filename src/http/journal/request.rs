@@ -1,7 +1,6 @@
 //! The conditions on journal entries in the parameters of a call.
 
 use std::collections::BTreeSet;
-use std::str::FromStr;
 
 use crate::directory::DirectoryReader;
 use crate::directory::entries::{EntryBound, EntryPlace, EntryQuery, EntrySpan};
@@ -10,7 +9,7 @@ use crate::domain::{AppId, SmoochId, timestamp};
 use crate::http::error::{ApiError, no_user};
 use crate::http::list_cursor::{self, OperatorList};
 use crate::http::operator_request::OperatorRequest;
-use crate::http::parameters::{limit, text};
+use crate::http::parameters::{limit, text, word};
 use crate::http::state::HttpState;
 use crate::ingest::app_activity::DeliveryCounts;
 use crate::store::{Outcome, Source};
@@ -39,13 +38,13 @@ struct UserFilter {
 impl JournalRequest {
     /// Reads the parameters. 400 names the one with an invalid value.
     pub(super) fn read(request: &OperatorRequest) -> Result<Self, ApiError> {
-        let mut query = EntryQuery { apps: request.apps(request.value("app"))?, ..EntryQuery::default() };
+        let mut query = EntryQuery { apps: request.apps(request.value("app")), ..EntryQuery::default() };
         let (mut since, mut until, mut size) = (None, None, DEFAULT_LIMIT);
         for (name, value) in &request.query {
             match name.as_str() {
                 "trigger" => query.trigger = Some(text(name, value)?),
                 "source" => query.source = Some(source(value)?),
-                "outcome" => query.outcome = Some(word::<Outcome>(name, value, "learned or kept")?),
+                "outcome" => query.outcome = Some(word::<Outcome>(name, value)?),
                 "since" => since = Some(bound(name, value)?),
                 "until" => until = Some(bound(name, value)?),
                 "order" => query.oldest_first = order(value)?,
@@ -126,8 +125,4 @@ fn source(value: &str) -> Result<&'static str, ApiError> {
     let shown =
         [Source::Webhook, Source::Api].map(Source::as_shown).into_iter().find(|shown| *shown == value);
     shown.ok_or_else(|| ApiError::bad_request("source must be webhook or api"))
-}
-
-fn word<T: FromStr>(name: &str, value: &str, words: &str) -> Result<T, ApiError> {
-    value.parse().map_err(|_| ApiError::bad_request(format!("{name} must be {words}")))
 }

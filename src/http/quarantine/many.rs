@@ -202,6 +202,9 @@ impl Chosen {
         })?;
         let FilterOfMany { app, reason, since, until, seqs } = asked.filter;
         let [since, until] = [since, until].map(|bound| bound.map(|bound| bound.text()));
+        if let Some(app) = &app {
+            request.check_app(app).await?;
+        }
         let selection = QuarantineSelection::new(
             request,
             app.as_deref(),

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::directory::DirectoryReader;
 use crate::directory::entries::{EntryBound, EntrySpan};
-use crate::domain::{AppId, timestamp};
+use crate::domain::{AppId, UnusableReason, timestamp};
 use crate::http::error::ApiError;
 use crate::http::operator_request::OperatorRequest;
-use crate::http::parameters::text;
+use crate::http::parameters::word;
 use crate::store::readers::ActiveRead;
 use crate::store::rows::RowFilter;
 use crate::store::tables::QuarantinedSummary;
@@ -23,7 +23,7 @@ const STEP: usize = 20_000;
 #[derive(Clone, Debug, Default)]
 pub(super) struct QuarantineSelection {
     apps: Option<BTreeSet<AppId>>,
-    reason: Option<String>,
+    reason: Option<UnusableReason>,
     span: EntrySpan,
     seqs: Option<BTreeSet<Seq>>,
 }
@@ -51,8 +51,8 @@ impl QuarantineSelection {
         since: Option<&str>,
         until: Option<&str>,
     ) -> Result<Self, ApiError> {
-        let apps = request.apps(app)?;
-        let reason = reason.map(|reason| text("reason", reason)).transpose()?;
+        let apps = request.apps(app);
+        let reason = reason.map(|reason| word::<UnusableReason>("reason", reason)).transpose()?;
         let [since, until] = [("since", since), ("until", until)]
             .map(|(name, value)| value.map(|value| bound(name, value)).transpose());
         let span = EntrySpan::between(since?, until?);
@@ -63,7 +63,7 @@ impl QuarantineSelection {
     fn admits(&self, held: &QuarantinedSummary) -> bool {
         self.span.has(held.seq, held.received)
             && self.apps.as_ref().is_none_or(|apps| apps.contains(&held.app))
-            && self.reason.as_ref().is_none_or(|reason| *reason == held.reason)
+            && self.reason.is_none_or(|reason| reason.as_str() == held.reason)
             && self.seqs.as_ref().is_none_or(|seqs| seqs.contains(&held.seq))
     }
 

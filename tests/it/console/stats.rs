@@ -76,7 +76,7 @@ fn an_operator_sees_the_counts_of_its_apps_alone() {
     assert_eq!(sums(&program, "", 48), named(&[("learned", 2)]));
     assert_eq!(sums(&program, "app=b", 48), named(&[("learned", 2)]));
     for app in ["a", "nowhere"] {
-        assert_eq!(program.admin(&format!("/stats?app={app}")).status, 404, "{app}");
+        assert_eq!(program.admin(&format!("/stats?app={app}")).status, 403, "{app}");
     }
     program.stop();
     let program = home.start_for(masked("two"));

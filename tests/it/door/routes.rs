@@ -213,7 +213,7 @@ fn every_call_admits_those_who_may_and_nobody_else() {
         call.admits("the key file", call.ask(&key), KeyFile);
         let status = call.ask(&[("authorization", &other.proof())]);
         if name.contains("{app}") {
-            assert_eq!(status, 404, "{name}, an operator of another app");
+            assert_eq!(status, 403, "{name}, an operator of another app");
         } else if *name != "GET /healthz" && WHOLE.iter().any(|part| name.contains(part)) {
             assert_eq!(status, 403, "{name}, an operator of another app");
         } else {

@@ -1,6 +1,6 @@
 //! Bodies come back byte for byte, and as nothing that a browser shows. The quarantine is listed by reason.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{OTHER, all, bytes, ok, two_apps, webhook_of_other};
 use crate::operator_commands::post;
@@ -109,6 +109,7 @@ fn the_quarantine_is_listed_by_app_reason_number_and_time_and_counted_by_reason(
         ("/quarantine/7/body", 404),
         ("/quarantine/x", 400),
         ("/quarantine?reason=", 400),
+        ("/quarantine?reason=nothing", 400),
         ("/quarantine?since=3&until=2", 400),
         ("/quarantine?after=x", 400),
         ("/quarantine?order=asc", 400),
@@ -117,5 +118,4 @@ fn the_quarantine_is_listed_by_app_reason_number_and_time_and_counted_by_reason(
         assert_eq!(answer.status, status, "{path}: {answer:?}");
         assert!(answer.json()["error"]["description"].is_string());
     }
-    assert_eq!(Value::Null, ok(&program, "/quarantine?reason=nothing")["after"]);
 }

@@ -206,7 +206,7 @@ fn what_is_asked_wrongly_is_named() {
         ("limit=201", "limit must be from 1 to 200"),
         ("order=up", "order must be asc or desc"),
         ("source=smooch", "source must be webhook or api"),
-        ("outcome=repeated", "outcome must be learned or kept"),
+        ("outcome=repeated", "outcome must be one of learned, kept"),
         ("since=yesterday", "since must be a journal number, or"),
         ("until=-1", "until must be a journal number, or"),
         ("since=2&until=1", "until is before since"),
