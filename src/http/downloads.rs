@@ -17,6 +17,7 @@ use super::accept::{OF_PAGES, refuse_pages};
 use super::answers::answer;
 use super::attachment::never_show;
 use super::error::ApiError;
+use super::operator_apps::must_see;
 use super::state::{ByOperator, HttpState, State};
 use super::{body, parameters};
 use crate::clock::now_ms;
@@ -104,6 +105,9 @@ fn check(shared: &HttpState, operator: &Operator, asked: &DownloadRequest) -> Re
         let why = "This file needs personal_data = true, which this operator does not have";
         return Err(ApiError::forbidden(why));
     }
+    if let Some(app) = parameters::value(&query, "app") {
+        must_see(operator, &app.into())?;
+    }
     if let Some(app) = app_in(file.route, uri.path()) {
         shared.apps.of_operator(operator, Some(&app))?;
     }
@@ -136,13 +140,15 @@ pub(super) async fn follow(
     calls: Router,
     shared: State,
     Extension(operator): ByOperator,
-    Path(code): Path<String>,
+    (method, Path(code)): (Method, Path<String>),
 ) -> Result<Response, ApiError> {
     let download = shared.admission.take_download(&operator, &code, now_ms());
     let Download { of, accept, .. } = download.ok_or_else(|| {
         ApiError::not_found("The address was used, is older than a minute, or is not this operator's")
     })?;
     let mut request = Request::new(Body::empty());
+    // Of HEAD the call shows nothing, and tells nothing.
+    *request.method_mut() = method;
     *request.uri_mut() = of.parse().map_err(|_| no_file())?;
     if let Some(accept) = accept.and_then(|accept| HeaderValue::try_from(accept).ok()) {
         request.headers_mut().insert(header::ACCEPT, accept);

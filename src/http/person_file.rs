@@ -36,7 +36,7 @@ pub(super) async fn get(request: ApiRequest) -> Result<Response, ApiError> {
         Ok(file.map(|file| (view, file)).ok_or_else(|| too_large(limits)))
     };
     let (view, file) = reads::PERSON_FILE.run(&request.shared.readers, read).await??;
-    if let Some(by) = &request.by {
+    if let Some(by) = request.reader() {
         let entry = AuditEntry::of(now_ms(), by, AuditAction::Export);
         let (app, ids) = (Some(request.caller.app.clone()), view.ids().cloned().collect());
         let detail = Some("all data of a person".to_owned());

@@ -128,7 +128,8 @@ pub fn admin_router(shared: Arc<HttpState>) -> Router {
         .route_layer(from_fn(parameters::refuse_unknown_parameters))
         .merge(users);
     let files = calls.clone().with_state(shared.clone());
-    let follow = move |shared, operator, code| downloads::follow(files, shared, operator, code);
+    let follow =
+        move |shared, operator, method, code| downloads::follow(files, shared, operator, (method, code));
     let downloads = Router::new()
         .route("/downloads", post(downloads::make))
         .route("/downloads/{code}", get(follow))

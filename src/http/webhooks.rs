@@ -25,8 +25,6 @@ use crate::ingest::queue::SubmitError;
 use crate::metrics::WebhookOutcome;
 use crate::smooch::{self, Unusable};
 
-/// The reason of a body that belongs to another app.
-
 /// The number of quarantined events of a delivery, or bodies; absent if none is.
 pub const QUARANTINED: HeaderName = HeaderName::from_static("x-rollcall-quarantined");
 

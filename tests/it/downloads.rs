@@ -201,7 +201,7 @@ fn an_operator_gets_no_more_by_an_address_than_by_the_call() {
     fill(&program);
     let ask = |body: &Value| crate::console::ask(&program, "POST", "/downloads", &body.to_string());
     let list = json!({ "of": format!("/v1/apps/{APP}/appusers"), "accept": "text/csv" });
-    assert_eq!(ask(&list).status, 404);
+    assert_eq!(ask(&list).status, 403);
     let made = ask(&json!({ "of": "/journal/1/body" })).json();
     assert_eq!(
         program.admin(&format!("/{}", made["address"].as_str().unwrap())).status,

@@ -16,7 +16,7 @@ use crate::directory::DirectoryReader;
 use crate::directory::audit::{AuditFilter, AuditPage};
 use crate::domain::brand::Name;
 use crate::domain::{AppId, SmoochId};
-use crate::http::accept::{ExportFormat, OF_PAGES, refuse_pages};
+use crate::http::accept::{ExportFormat, refuse_pages};
 use crate::http::answers::{answer, json as json_answer};
 use crate::http::error::ApiError;
 use crate::http::operator_request::OperatorRequest;

@@ -74,6 +74,7 @@ fn a_request_for_the_head_of_an_answer_shows_nothing_and_is_not_told() {
         (users.clone(), "application/x-ndjson"),
         ("/audit".to_owned(), "text/csv"),
         (format!("{users}/{bob}/history?include=body"), "*/*"),
+        (format!("/v1/apps/{APP}/persons/{bob}"), "*/*"),
         (format!("/v1/apps/{APP}/changes?snapshot=true"), "*/*"),
         (format!("/v1/apps/{APP}/changes"), "*/*"),
     ] {

@@ -195,6 +195,7 @@ fn read_all(tour: &mut Tour) {
     let changed = history["history"].as_array().unwrap().last().unwrap()["changed"].as_array().unwrap();
     assert!(changed.iter().any(|one| one["field"] == "email" && one["masked"] == true), "{history}");
     tour.see("GET", "/appusers/{id}/history", "?include=body", &Value::Null, 403);
+    tour.see("GET", "/persons/{id}", "", &Value::Null, 403);
     tour.read("/appusers/{id}/channels", "");
     tour.see("GET", "/persons/{id}", "", &Value::Null, 403);
     for query in ["", "?snapshot=true"] {
