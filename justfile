@@ -26,8 +26,10 @@ dependencies:
     cargo deny --locked --log-level error check bans licenses sources
     cargo machete --skip-target-dir
 
-# The console has its types and its format, and its vendored file is what its packages make
+# The console has its format and the types of the calls that the program serves, and its vendored file is what its packages make
 console:
+    cargo test --locked --quiet --no-run --test it
+    export ROLLCALL_PROGRAM="$(realpath "${CARGO_TARGET_DIR:-target}")/debug/rollcall" && \
     cd web/console && npm run --silent types && npm run --silent style && npm run --silent vendor | cmp - vendor/preact.js
 
 # All tests, or those whose names contain a word: `just test feed::`

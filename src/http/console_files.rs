@@ -132,12 +132,14 @@ mod tests {
     use super::*;
 
     /// Files of the folder for those who change it.
-    const NOT_SERVED: [&str; 8] = [
+    const NOT_SERVED: [&str; 10] = [
         "index.html",
         "package.json",
         "package-lock.json",
         "tsconfig.json",
         "biome.json",
+        "types.mjs",
+        "calls.d.ts",
         "vendor/README.md",
         "vendor/preact.d.ts",
         "vendor/preact.entry.js",
@@ -148,7 +150,7 @@ mod tests {
             let entry = entry.unwrap();
             let name = format!("{prefix}{}", entry.file_name().to_str().unwrap());
             match entry.file_type().unwrap().is_dir() {
-                true if name == "node_modules" => {}
+                true if ["node_modules", "types"].contains(&&*name) => {}
                 true => names_below(&entry.path(), &format!("{name}/"), found),
                 false => assert!(found.insert(name)),
             }

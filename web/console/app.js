@@ -205,7 +205,7 @@ function Console() {
   const who = session.use();
   const { path } = useAddress();
   const code = path?.[0] === "login" ? path[1] : undefined;
-  const found = useCall(() => (code === undefined && !session.get() ? "session" : null), [code], { run: async () => ({ data: await findSession() }) });
+  const found = useCall(() => (code === undefined && !session.get() ? api.session() : null), [code], { run: findSession });
   if (code !== undefined) return html`<${SignIn} code=${code} />`;
   if (who === null) return html`<${SignIn} />`;
   if (who) return html`<${Shell} key=${`${who.who} ${who.role} ${who.personalData}`} who=${who} />`;

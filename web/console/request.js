@@ -1,11 +1,6 @@
-// Sends calls. A call is an object that api.js makes: `{method, path, query, body, headers, accept}`; the same object is
-// also shown as a curl command.
+// Sends calls. A call is an object that api.js makes; the same object is also shown as a curl command.
+import * as api from "./api.js";
 import { kept, store } from "./state.js";
-
-/**
- * A call, as api.js makes it.
- * @typedef {{method: string, path: string, query?: any, body?: any, headers?: Record<string, string>, accept?: string, bytes?: boolean}} Call
- */
 
 /** Where the calls are: the folder above the console's. */
 export const ROOT = new URL("../", new URL("./", location.href));
@@ -56,19 +51,9 @@ export const parseJson = (text) => {
   return JSON.parse(text, /** @type {any} */ (keep));
 };
 
-/** The address of a call, relative to the root: `v1/apps/…?limit=25`. */
-export function addressOf({ path, query = {} }) {
-  const pairs = new URLSearchParams();
-  for (const [name, value] of query instanceof URLSearchParams ? query : Object.entries(query)) {
-    if (value !== undefined && value !== null && value !== "") pairs.append(name, value);
-  }
-  const text = pairs.toString();
-  return `${path}${text && `?${text}`}`;
-}
-
 /**
  * Sends a call, and gives the answer whatever its status is; a session that has ended is noted.
- * @param {Call} call
+ * @param {import("./calls").Call} call
  * @param {AbortSignal} [signal]
  */
 export async function fetchCall(call, signal) {
@@ -79,7 +64,7 @@ export async function fetchCall(call, signal) {
   const asked = half.get();
   let answer;
   try {
-    answer = await fetch(new URL(addressOf(call), ROOT), {
+    answer = await fetch(new URL(api.addressOf(call), ROOT), {
       method: call.method,
       headers,
       signal,
@@ -124,15 +109,16 @@ export async function failureOf(answer) {
 
 /**
  * Sends a call; gives `{data, etag, status}`, or throws a `Failure`.
- * @param {Call} call
+ * @template A
+ * @param {import("./calls").Call<A>} call
  * @param {AbortSignal} [signal]
- * @returns {Promise<{data: any, etag?: string | null, status?: number}>}
+ * @returns {Promise<{data: A, etag?: string | null, status?: number}>}
  */
 export async function send(call, signal) {
   const answer = await fetchCall(call, signal);
   if (!answer.ok) throw await failureOf(answer);
   const data = call.bytes ? new Uint8Array(await answer.arrayBuffer()) : parseJson(await answer.text());
-  return { data, etag: answer.headers.get("etag"), status: answer.status };
+  return { data: /** @type {any} */ (data), etag: answer.headers.get("etag"), status: answer.status };
 }
 
 /** Whether the operator may change something. */
@@ -141,30 +127,35 @@ export const mayChange = () => session.get()?.role === "operator";
 /** Whether answers have the values of people. */
 export const seesPeople = () => session.get()?.personalData !== false;
 
-/** Looks up the session that this browser has, if any. */
+/**
+ * Looks up the session that this browser has, if any.
+ * @returns {Promise<{data: any}>}
+ */
 export async function findSession() {
   const asked = half.get();
   try {
-    session.set((await send({ method: "GET", path: "session" })).data);
+    session.set((await send(api.session())).data);
   } catch (failure) {
     if (failure.status !== 401 && failure.status !== 403) throw failure;
     // Somebody may have signed in meanwhile.
-    if (asked !== half.get()) return;
-    half.set(null);
-    session.set(null);
+    if (asked === half.get()) {
+      half.set(null);
+      session.set(null);
+    }
   }
+  return { data: session.get() };
 }
 
 /** Signs in with `{code}` or `{name, secret}`. */
 export async function signIn(proof) {
-  const { data } = await send({ method: "POST", path: "session", body: proof });
+  const { data } = await send(api.signIn(proof));
   session.set({ ...data, half: undefined });
   half.set(data.half);
 }
 
 /** Ends the session, here and in the other tabs. */
 export async function signOut() {
-  await send({ method: "DELETE", path: "session" });
+  await send(api.signOut());
   half.set(null);
   session.set(null);
 }

@@ -59,7 +59,10 @@ const FILTERS = [
 ];
 const KINDS = { done: "good", refused: "bad", failed: "bad", begun: "" };
 
-/** Whom it was done to: `_id`s, entries of the journal, bodies in quarantine. */
+/**
+ * Whom it was done to: `_id`s, entries of the journal, bodies in quarantine.
+ * @param {{of: import("../calls").Schema<"AuditEntry">, shown?: string}} props
+ */
 function Whom({ of: entry, shown }) {
   const ids = entry._ids;
   return html`${ids.slice(0, 3).map((id) => html`<${Id} of=${id} href=${href(["users", id], { app: shown && entry.app })} /> `)}${ids.length > 3 && html`<span class="soft">and ${number(ids.length - 3)} more</span>`}
@@ -77,6 +80,7 @@ export function Audit({ chosen, shown, params, address }) {
   const list = useCall(() => call, [JSON.stringify(call)], { run: search.run });
   const entries = list.data?.entries;
   const bad = [400, 404].includes(list.failure?.status) ? list.failure.message : undefined;
+  /** @type {import("../calls").Column<import("../calls").Schema<"AuditEntry">>[]} */
   const columns = [
     { name: "time", head: html`<${TimeHead}>When<//>`, kind: "time", cell: (entry) => html`<${Time} of=${entry.time} />` },
     {

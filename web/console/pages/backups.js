@@ -28,6 +28,7 @@ export function Backups() {
     setTold({ kind: data.verdict === "whole" ? "good" : "bad", says: `${data.name} is ${data.verdict}.${data.said ? ` ${data.said}` : ""}` });
     list.again();
   };
+  /** @type {import("../calls").Column<import("../calls").Schema<"Backups">["backups"][number]>[]} */
   const columns = [
     { name: "name", head: "Name", cell: (backup) => html`<${Id} of=${backup.name} />` },
     { name: "time", head: html`<${TimeHead}>Made<//>`, kind: "time", cell: (backup) => html`<${Time} of=${backup.time} />` },

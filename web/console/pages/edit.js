@@ -36,13 +36,17 @@ const start = (user) => ({
   properties: Object.entries(user.properties ?? {}).map(([key, value]) => ({ key, text: written(value), was: value })),
 });
 
-/** The body of the PUT: only what differs from `user`; null clears. */
+/**
+ * The body of the PUT: only what differs from `user`; null clears.
+ * @returns {import("../calls").Body<"PUT", "/v1/apps/{app}/appusers/{id}">}
+ */
 function bodyOf(form, user) {
   const body = {};
   for (const [name] of FIELDS) {
     const before = start(user).fields[name];
     if (form.fields[name] !== before) body[name] = form.fields[name] === "" ? null : form.fields[name];
   }
+  /** @type {Record<string, any>} */
   const properties = {};
   for (const { key, text, was, dropped } of form.properties) {
     if (key === "") continue;

@@ -20,10 +20,16 @@ const FILTERS = [
   { name: "until", says: "received until", type: "time" },
 ];
 
-/** How long after it happened an event was received. */
+/**
+ * How long after it happened an event was received, in ms.
+ * @param {{time?: string, received: string}} entry
+ */
 export const lag = ({ time, received }) => (time ? new Date(received).getTime() - new Date(time).getTime() : undefined);
 
-/** The columns of a list of entries. */
+/**
+ * The columns of a list of entries.
+ * @returns {import("../calls").Column<import("../calls").Schema<"JournalEntry">>[]}
+ */
 export const columnsOf = (shown, apps) =>
   [
     {

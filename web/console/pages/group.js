@@ -15,6 +15,7 @@ export function Clients({ user, shown }) {
   const clients = user.clients ?? [];
   if (!clients.length) return html`<${Empty} title="No clients">No event has named a device or a channel of this app user.<//>`;
   const claimed = clients.some(({ claimedBy }) => claimedBy?.length);
+  /** @type {import("../calls").Column<import("../calls").Schema<"Client">>[]} */
   const columns = [
     { name: "platform", head: "Platform", cell: (client) => html`<${Badge}><${Value} of=${client.platform} /><//>` },
     { name: "id", head: "Id", cell: (client) => client.id !== undefined && html`<${Id} of=${client.id} />` },
@@ -58,6 +59,7 @@ const Edge = ({
 }) => html`<span class="soft">${REASONS[member.reason] ?? member.reason}${member.seq && html`, event <${EventLink} seq=${member.seq} shown=${shown} />`}${member.time && html`, <${Time} of=${member.time} />`}</span>
   ${member.removed && html`<${Badge} kind="warn">removed<//>`}`;
 
+/** @param {{member: import("../calls").Schema<"MergeTree">["members"][number], members: import("../calls").Schema<"MergeTree">["members"], root: string, app: string, shown?: string, done: any}} props */
 function Member({ member, members, root, app, shown, done }) {
   const below = members.filter(({ into, _id }) => into === member._id && _id !== root);
   return html`<li><span class="line"><${Id} of=${member._id} />

@@ -31,6 +31,7 @@ function useThrottled(act) {
 const section = (title, link, children) => html`<section><div class="heading"><h2>${title}</h2>${link}</div>${children}</section>`;
 
 function Apps({ apps }) {
+  /** @type {import("../calls").Column<import("../calls").Schema<"Apps">["apps"][number]>[]} */
   const columns = [
     {
       name: "name",

@@ -53,6 +53,7 @@ export function Quarantine({ chosen, shown, apps, params, address }) {
     list.again();
   };
   const bad = list.failure?.status === 400 ? list.failure.message : undefined;
+  /** @type {import("../calls").Column<import("../calls").Schema<"QuarantinedBody">>[]} */
   const columns = [
     {
       name: "seq",

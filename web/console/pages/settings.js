@@ -25,6 +25,7 @@ export function Settings({ params }) {
   const all = list.data?.settings;
   const rows = all?.filter(({ key, means }) => key.toLowerCase().includes(word) || (means ?? "").toLowerCase().includes(word));
   const sections = [...new Set((rows ?? []).map(({ key }) => key.split(".")[0]))];
+  /** @type {import("../calls").Column<import("../calls").Schema<"SettingsReport">["settings"][number]>[]} */
   const columns = [
     {
       name: "key",

@@ -8,6 +8,7 @@ import { dayOf, Time, utc, zone } from "../parts/time.js";
 import { go, useAddress, withParams } from "../state.js";
 import { html } from "../vendor/preact.js";
 
+/** @param {{entry: import("../calls").Schema<"HistoryEntry">, id: string, shown?: string}} props */
 function Line({ entry, id, shown }) {
   return html`<li class="entry">
     <${Time} of=${entry.received} clockOnly millis />

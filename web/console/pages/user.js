@@ -25,7 +25,10 @@ const TABS = [
 
 const nameOf = (user) => [user.givenName, user.surname].filter((part) => typeof part === "string" && part !== "").join(" ");
 
-/** What an erasure has done, from its receipt; `call` asks how far it is. */
+/**
+ * What an erasure has done, from its receipt; `call` asks how far it is.
+ * @param {{receipt: import("../calls").Schema<"Erasure">, call: any}} props
+ */
 function Receipt({ receipt, call: ask }) {
   const call = useCall(() => (receipt.complete ? null : ask), [], { every: receipt.complete ? undefined : 2000 });
   const of = call.data?.erasure ?? receipt;
@@ -50,13 +53,14 @@ function Receipt({ receipt, call: ask }) {
 /** An app user that no look-up shows: removed, erased, or never there. */
 function Gone({ id, shown, app, apps, receipt, params }) {
   useTitle(id, "Users");
-  const calls = [api.tombstone(app, id), api.entries({ app: apps.length > 1 ? app : undefined, user: id })];
-  const found = useCall(() => calls[0], [app, id]);
+  const tombstone = api.tombstone(app, id);
+  const calls = [tombstone, api.entries({ app: apps.length > 1 ? app : undefined, user: id })];
+  const found = useCall(() => tombstone, [app, id]);
   const state = receipt ? "erased" : found.data?.state;
   const links = html`<a href=${href(["events"], { app: shown, user: id })}>Events about it</a>, <a href=${href(["audit"], { app: apps.length > 1 ? app : undefined, user: id })}>what operators did to it</a>`;
   const head = html`<${Head} title=${html`<${Signs} text=${id} />`} sub=${state === undefined ? "Not in the directory" : html`<${Badge} kind="bad">${state}<//>`} calls=${calls} />`;
   const erasure = receipt ?? found.data?.erasure;
-  if (erasure) return html`${head}<${Receipt} receipt=${erasure} call=${receipt ? api.eraseUser(app, id) : calls[0]} /><p class="soft">${links}</p>`;
+  if (erasure) return html`${head}<${Receipt} receipt=${erasure} call=${receipt ? api.eraseUser(app, id) : tombstone} /><p class="soft">${links}</p>`;
   if (state === "erased")
     return html`${head}<${Empty} title="This app user is erased">The erasure came with an import; no receipt of it is here. Later events do not bring the <code>_id</code> back. ${links}<//>`;
   if (state === "removed")

@@ -46,6 +46,7 @@ const lastSeen = (user) =>
 
 function columnsFor(link, people, keys) {
   const text = (name, head, personal = true) => ({ name, head, personal, cell: (user) => user[name] !== undefined && html`<${Value} of=${user[name]} />` });
+  /** @type {import("../calls").Column<import("../calls").Schema<"AppUser">>[]} */
   const all = [
     {
       name: "name",

@@ -1,5 +1,6 @@
 // Each screen and each action as the curl commands that do the same.
-import { addressOf, ROOT } from "../request.js";
+import { addressOf } from "../api.js";
+import { ROOT } from "../request.js";
 import { html, useState } from "../vendor/preact.js";
 import { Dialog } from "./dialog.js";
 import { Copy, jsonText, signs } from "./text.js";

@@ -8,9 +8,11 @@ import { Signs } from "./text.js";
  * Sends `make()` once, again whenever `deps` change, and every `every` ms while the tab is visible. Gives
  * `{data, etag, failure, loading, at, again}`; `data` stays while a later answer is awaited or has failed, and `at` is its
  * time. A 503 is repeated after its `Retry-After`. Without a call to make (`null`) nothing is sent.
- * @param {() => any} make
+ * @template A
+ * @param {() => import("../calls").Call<A> | null} make
  * @param {any[]} deps
- * @param {{every?: number, run?: (call: any, signal: AbortSignal, show: (part: {data: any}) => void) => Promise<{data: any, etag?: string | null}>}} [options]
+ * @param {{every?: number, run?: (call: import("../calls").Call<A>, signal: AbortSignal, show: (part: {data: A}) => void) => Promise<{data: A, etag?: string | null}>}} [options]
+ * @returns {{data?: A, etag?: string | null, failure?: any, loading?: boolean, at?: number, until?: number, again: (quietly?: boolean) => void}}
  */
 export function useCall(make, deps, { every, run = send } = {}) {
   const [state, setState] = useState(/** @type {any} */ ({ loading: true }));
