@@ -3,6 +3,7 @@
 
 mod console;
 mod layers;
+mod names;
 mod origin;
 mod places;
 mod problem;
@@ -22,6 +23,7 @@ use std::path::Path;
 
 pub use console::{ConsoleSettings, OperatorSettings, ProxySettings};
 use layers::ENVIRONMENT;
+pub use names::{KEY_FILE, is_hidden, is_same_name, operator_name};
 pub use origin::SettingsOrigin;
 pub use problem::{SettingLocation, SettingsProblem, SettingsProblems};
 pub use report::{ReportedSetting, ReportedValue, SettingsReport, SettingsSources};

@@ -1,19 +1,10 @@
 //! Foreign text on a terminal.
 
-/// Characters that show nothing, or turn the direction of the text around them.
-const HIDDEN: [std::ops::RangeInclusive<char>; 6] = [
-    '\u{61c}'..='\u{61c}',
-    '\u{200b}'..='\u{200f}',
-    '\u{2028}'..='\u{202e}',
-    '\u{2060}'..='\u{2069}',
-    '\u{feff}'..='\u{feff}',
-    '\u{e0000}'..='\u{e007f}',
-];
+use crate::config::is_hidden;
 
 /// The text of a line, with each character that a terminal would obey or hide written as `\u{1b}`: names and triggers come
 /// from anybody.
 pub(super) fn make_visible(text: &str) -> String {
-    let is_hidden = |c: char| c.is_control() || HIDDEN.iter().any(|range| range.contains(&c));
     let mut visible = String::with_capacity(text.len());
     for c in text.chars() {
         if is_hidden(c) { visible.extend(c.escape_unicode()) } else { visible.push(c) }

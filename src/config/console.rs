@@ -7,7 +7,7 @@ use super::read::{FLAG, SettingsReader, TEXT};
 use super::secret::Secret;
 use super::values::{
     ConsoleUrl, Role, console_url, duration, flag, header_name, header_text, ip_address, long_secret,
-    operator_name, role_name,
+    name_without_colon, role_name,
 };
 
 /// `[console]`
@@ -90,7 +90,7 @@ impl OperatorSettings {
         let role = reader.required(&key("role"), role_name);
         let apps = key("apps");
         Self {
-            name: reader.required(&key("name"), operator_name),
+            name: reader.required(&key("name"), name_without_colon),
             role: Role::from_name(&role).unwrap_or(Role::Viewer),
             secrets: reader.texts(&key("secrets"), long_secret).into_iter().map(Secret::new).collect(),
             personal_data: reader.optional(&key("personal_data"), FLAG, flag).unwrap_or(true),

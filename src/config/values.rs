@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 
+use super::names::operator_name;
+
 /// The database and its location.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreUrl {
@@ -277,12 +279,12 @@ pub(super) fn header_name(text: &str) -> Result<String, String> {
     Ok(text.to_ascii_lowercase())
 }
 
-/// The name of an operator. In a `Basic` credential it ends at the first colon.
-pub(super) fn operator_name(text: &str) -> Result<String, String> {
+/// The name of an operator with secrets. In a `Basic` credential it ends at the first colon.
+pub(super) fn name_without_colon(text: &str) -> Result<String, String> {
     if text.contains(':') {
         return Err("must have no colon".to_owned());
     }
-    key_id(text)
+    operator_name(text)
 }
 
 pub(super) fn role_name(text: &str) -> Result<String, String> {

@@ -20,7 +20,7 @@ use super::downloads;
 use super::error::ApiError;
 use super::state::{HttpState, State};
 use crate::clock::now_ms;
-use crate::operators::{Ending, Operator, ProxyClaim, Refusal, Role};
+use crate::operators::{Ending, Operator, ProxyClaim, Refusal, Role, SessionInfo};
 
 /// The header with the half of a session that only the page has.
 const HALF: HeaderName = HeaderName::from_static("x-rollcall-session");
@@ -36,6 +36,8 @@ pub(super) enum Closed {
     Viewer,
     /// The proxy's operator is in no group that may do anything.
     NoGroup,
+    /// The proxy's operator has the name of one of the settings.
+    NameTaken,
     /// Too many wrong secrets: the time to wait, in s.
     TooMany(u64),
 }
@@ -57,6 +59,7 @@ impl Closed {
             Self::Unauthorized => ("unauthorized", ApiError::unauthorized(UNAUTHORIZED)),
             Self::Viewer => ("forbidden", ApiError::forbidden(VIEWER)),
             Self::NoGroup => ("forbidden", ApiError::forbidden(NO_GROUP)),
+            Self::NameTaken => ("forbidden", ApiError::forbidden(NAME_TAKEN)),
             Self::TooMany(wait) => {
                 let why = "Too many wrong secrets for this name, or from this address";
                 let refusal = ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", why);
@@ -75,6 +78,8 @@ const UNAUTHORIZED: &str = "This needs an operator: sign in with a link of `roll
 const VIEWER: &str = "A viewer may look only: this call needs the role operator";
 const NO_GROUP: &str = "The proxy signed you in, but none of your groups is in console.proxy.operator_groups or \
                         console.proxy.viewer_groups";
+const NAME_TAKEN: &str = "The proxy signed you in under the name of an operator in console.operators: one of the two needs \
+                          another name, so that the audit log can tell them apart";
 
 /// Refuses, with 403, a call that a browser sends for a page that is not the listener's own; and with 415 a change that is not
 /// declared as JSON or JSON lines, for which a page of another origin needs a preflight.
@@ -117,15 +122,19 @@ pub(super) async fn require_operator(shared: State, mut request: Request, next: 
     if response.status() == StatusCode::FORBIDDEN {
         call.refuse(&shared.audit, Some(&operator));
     }
-    response.map(|body| until_ended(body, ending))
+    response.map(|body| until_ended(body, ending, operator.session.as_ref()))
 }
 
-/// Ends a stream once the proof of its caller no longer holds.
-fn until_ended(body: Body, ending: Ending) -> Body {
+/// Ends a stream once the proof of its caller no longer holds. A session is in use as long as its stream is open.
+fn until_ended(body: Body, ending: Ending, session: Option<&SessionInfo>) -> Body {
     if body.size_hint().exact().is_some() {
         return body;
     }
-    let frames = BodyStream::new(body).take_until(async move { ending.wait().await });
+    let open = session.map(|session| session.streams.open());
+    let frames = BodyStream::new(body).take_until(async move {
+        let _open = open;
+        ending.wait().await;
+    });
     Body::new(StreamBody::new(frames))
 }
 
@@ -134,9 +143,27 @@ fn is_change(method: &Method) -> bool {
 }
 
 /// The address at the other end of the connection.
-pub(super) fn peer(request: &Request) -> IpAddr {
+fn peer(request: &Request) -> IpAddr {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
     peer.map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.0.ip().to_canonical())
+}
+
+/// The address that wrong secrets are counted for. Behind a proxy, on this machine or one of `console.proxy.peers`, everybody
+/// comes from the proxy's: there it is the one that the proxy saw, the last of `X-Forwarded-For`. From another peer that
+/// header means nothing.
+pub(super) fn source(shared: &HttpState, request: &Request) -> IpAddr {
+    let peer = peer(request);
+    let proxy = shared.settings.console.proxy.as_ref();
+    let is_proxy = peer.is_loopback() || proxy.is_some_and(|proxy| proxy.peers.contains(&peer));
+    let seen = is_proxy.then(|| texts(request.headers(), "x-forwarded-for").pop()).flatten();
+    seen.and_then(last_address).unwrap_or(peer)
+}
+
+/// The last address of a list with commas, perhaps with its port.
+fn last_address(list: &str) -> Option<IpAddr> {
+    let last = list.rsplit(',').next()?.trim();
+    let with_port = || last.parse::<SocketAddr>().ok().map(|address| address.ip());
+    last.trim_matches(['[', ']']).parse().ok().or_else(with_port)
 }
 
 /// The operator that a request proves. A proxy goes first, because it may pass on an `Authorization` of its own. A wrong
@@ -148,6 +175,7 @@ fn identify(shared: &HttpState, request: &Request) -> Result<Arc<Operator>, Clos
         ProxyClaim::Operator(operator) => return Ok(operator),
         ProxyClaim::Wrong => return Err(WRONG),
         ProxyClaim::NoRole => return Err(Closed::NoGroup),
+        ProxyClaim::NameTaken => return Err(Closed::NameTaken),
         ProxyClaim::None => {}
     }
     let authorization = match texts(headers, header::AUTHORIZATION.as_str())[..] {
@@ -170,7 +198,7 @@ fn identify(shared: &HttpState, request: &Request) -> Result<Arc<Operator>, Clos
         "bearer" => shared.admission.by_key(credential.trim()).ok_or(WRONG),
         "basic" => {
             let (name, secret) = name_and_secret(credential).ok_or(WRONG)?;
-            Ok(shared.admission.by_secret(&name, &secret, from, now)?)
+            Ok(shared.admission.by_secret(&name, &secret, source(shared, request), now)?)
         }
         _ => Err(WRONG),
     }
@@ -213,4 +241,25 @@ fn is_own_page(shared: &HttpState, headers: &HeaderMap) -> bool {
     let is_own_site = |site: &&str| ["same-origin", "none"].contains(site);
     texts(headers, header::ORIGIN.as_str()).iter().all(is_own)
         && texts(headers, "sec-fetch-site").iter().all(is_own_site)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_forwarded_address_is_read_in_every_form() {
+        for (list, last) in [
+            ("192.0.2.1", Some("192.0.2.1")),
+            ("198.51.100.7, 192.0.2.1", Some("192.0.2.1")),
+            ("192.0.2.1:4711", Some("192.0.2.1")),
+            ("198.51.100.7,2001:db8::1", Some("2001:db8::1")),
+            ("[2001:db8::1]", Some("2001:db8::1")),
+            ("[2001:db8::1]:4711", Some("2001:db8::1")),
+            ("192.0.2.1,", None),
+            ("unknown", None),
+        ] {
+            assert_eq!(last_address(list), last.map(|ip| ip.parse().unwrap()), "{list}");
+        }
+    }
 }

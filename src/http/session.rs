@@ -13,10 +13,11 @@ use serde_json::json;
 use super::answers::{EMPTY, answer, json as text};
 use super::audit::{actor_of, audit_refused_sign_in};
 use super::body;
-use super::door::{Closed, cookie_name, peer};
+use super::door::{Closed, cookie_name, source};
 use super::error::ApiError;
 use super::state::{HttpState, State};
 use crate::clock::now_ms;
+use crate::config::operator_name;
 use crate::domain::timestamp;
 use crate::operators::{NewSession, Operator, Proof, Role};
 use crate::smooch::json::without_mark;
@@ -69,7 +70,7 @@ struct SignIn {
 /// `{"who","role","personalData","apps","expires","half"}` and the cookie; 401 if the code or the secret is wrong; 429
 /// after too many wrong ones.
 pub(super) async fn begin(shared: State, request: Request) -> Result<Response, ApiError> {
-    let from = peer(&request);
+    let from = source(&shared, &request);
     let (head, body) = request.into_parts();
     let wrong = || ApiError::bad_request("The body must be {\"code\"} or {\"name\",\"secret\"}");
     let asked: SignIn = read(&shared, &head.headers, body, wrong).await?;
@@ -156,8 +157,9 @@ pub(super) async fn make_code(
     let role = asked.role.as_deref().map_or(Some(Role::Operator), Role::from_name);
     let role = role.ok_or_else(|| ApiError::bad_request("role must be viewer or operator"))?;
     let name = asked.name.unwrap_or_else(|| "console".to_owned());
-    if name.trim().is_empty() || name.chars().count() > 128 || name.chars().any(char::is_control) {
-        let why = "name must have 1 to 128 characters, and no control characters";
+    let name = operator_name(&name).map_err(|why| ApiError::bad_request(format!("name {why}")))?;
+    if shared.admission.has_name(&name) {
+        let why = "name is that of an operator in console.operators, who signs in with a secret: choose another (--name)";
         return Err(ApiError::bad_request(why));
     }
     let (code, until) = shared.admission.make_code(&name, role, now_ms());

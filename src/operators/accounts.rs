@@ -7,7 +7,7 @@ use subtle::{Choice, ConstantTimeEq as _};
 use super::key_file::Key;
 use super::operator::{Ender, Operator, Proof};
 use super::secrets::Fingerprint;
-use crate::config::OperatorSettings;
+use crate::config::{OperatorSettings, is_same_name};
 
 /// The kinds of fingerprints here.
 const NAME: &str = "name";
@@ -73,6 +73,11 @@ impl Accounts {
             }
         }
         found
+    }
+
+    /// Whether one of them has this name, or one that looks alike.
+    pub(super) fn has_name(&self, name: &str) -> bool {
+        self.0.iter().any(|account| is_same_name(&account.operator.name, name))
     }
 
     /// The account with this fingerprint of its secret.

@@ -10,11 +10,8 @@ use super::key_file::Key;
 use super::operator::{Ender, Operator, Proof, Role};
 use super::proxy::{Proxy, ProxyClaim};
 use super::sessions::{Limits, NewSession, Sessions};
-use crate::config::ConsoleSettings;
+use crate::config::{ConsoleSettings, KEY_FILE};
 use crate::store::tables::{SessionChange, StoredSession};
-
-/// The name of the operator that the key file proves.
-const KEY_FILE: &str = "key file";
 
 /// Why a secret or a code proves nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,10 +168,16 @@ impl Admission {
 
     /// What the headers of a proxy prove; `header` gives the values of a header.
     pub fn by_proxy<'h>(&self, peer: IpAddr, header: impl Fn(&str) -> Vec<&'h str>) -> ProxyClaim {
-        match &self.proxy {
-            Some(proxy) => proxy.claim(&self.key.key, peer, header),
-            None => ProxyClaim::None,
+        let claim = self.proxy.as_ref().map(|proxy| proxy.claim(&self.key.key, peer, header));
+        match claim.unwrap_or(ProxyClaim::None) {
+            ProxyClaim::Operator(operator) if self.accounts.has_name(&operator.name) => ProxyClaim::NameTaken,
+            claim => claim,
         }
+    }
+
+    /// Whether the settings have an operator with this name, which nobody else may have.
+    pub fn has_name(&self, name: &str) -> bool {
+        self.accounts.has_name(name)
     }
 
     /// The operator of a session, by its cookie (of several, one fits) and its other half.

@@ -1,6 +1,8 @@
 //! Operators: the callers of the admin listener.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::watch;
 
@@ -60,7 +62,43 @@ pub struct SessionInfo {
     pub id: String,
     /// The time at which it ends at the latest, in ms since 1970.
     pub expires: i64,
+    /// Its open streams.
+    pub streams: OpenStreams,
 }
+
+/// The open streams of a session, which is in use as long as there is one.
+#[derive(Clone, Debug, Default)]
+pub struct OpenStreams(Arc<AtomicUsize>);
+
+/// A stream that is open, until it is dropped.
+#[derive(Debug)]
+pub struct OpenStream(OpenStreams);
+
+impl OpenStreams {
+    /// Counts another one.
+    pub fn open(&self) -> OpenStream {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        OpenStream(self.clone())
+    }
+
+    pub(super) fn are_there(&self) -> bool {
+        self.0.load(Ordering::Relaxed) > 0
+    }
+}
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl PartialEq for OpenStreams {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for OpenStreams {}
 
 /// Tells when a proof no longer holds: the session has ended, or the settings or the key file have changed.
 #[derive(Clone, Debug)]

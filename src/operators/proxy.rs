@@ -8,7 +8,7 @@ use subtle::ConstantTimeEq as _;
 use super::key_file::Key;
 use super::operator::{Ender, Ending, Operator, Proof, Role};
 use super::secrets::Fingerprint;
-use crate::config::ProxySettings;
+use crate::config::{ProxySettings, operator_name};
 
 /// The kind of fingerprints here.
 const PROXY: &str = "proxy";
@@ -18,10 +18,13 @@ const PROXY: &str = "proxy";
 pub enum ProxyClaim {
     /// The request does not come from the proxy, or the proxy has not spoken for it.
     None,
-    /// The request comes from the address of the proxy, with a wrong secret or without a name.
+    /// The request comes from the address of the proxy, with a wrong secret, or without a name that
+    /// [`operator_name`] accepts.
     Wrong,
     /// The proxy has signed somebody in who is in none of the groups.
     NoRole,
+    /// The proxy has signed somebody in under the name of an operator of the settings.
+    NameTaken,
     /// The proxy has signed this operator in.
     Operator(Arc<Operator>),
 }
@@ -71,9 +74,10 @@ impl Proxy {
             return ProxyClaim::Wrong;
         }
         let name = match &header(&known.name_header)[..] {
-            [name] if !name.trim().is_empty() && name.chars().count() <= 128 => (*name).trim().to_owned(),
+            [name] => operator_name(name.trim()),
             _ => return ProxyClaim::Wrong,
         };
+        let Ok(name) = name else { return ProxyClaim::Wrong };
         let lines = header(&known.groups_header);
         let groups: Vec<&str> = lines.iter().flat_map(|line| line.split(',')).map(str::trim).collect();
         let is_in = |of: &[String]| groups.iter().any(|group| of.iter().any(|known| known == group));

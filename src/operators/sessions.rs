@@ -9,7 +9,7 @@ use subtle::ConstantTimeEq as _;
 use super::accounts::Accounts;
 use super::codes::Guest;
 use super::key_file::Key;
-use super::operator::{Ender, Operator, Proof, Role, SessionInfo};
+use super::operator::{Ender, OpenStreams, Operator, Proof, Role, SessionInfo};
 use super::secrets::{Fingerprint, random_text};
 use crate::config::ConsoleSettings;
 use crate::store::tables::{SessionChange, StoredSession};
@@ -158,6 +158,7 @@ impl Sessions {
         for cookie in cookies {
             let id = cookie_of(key, cookie);
             let Some(session) = self.open.get_mut(&id) else { continue };
+            session.use_by_streams(now);
             if limits.is_over(session.stored.began, session.used, now) {
                 self.end(&id);
             } else if is_it(session) {
@@ -182,6 +183,7 @@ impl Sessions {
 
     /// Ends the sessions that are over, or whose secret the accounts have no longer.
     pub(super) fn sweep(&mut self, limits: Limits, accounts: &Accounts, now: i64) {
+        self.open.values_mut().for_each(|session| session.use_by_streams(now));
         let is_over = |session: &Session| {
             limits.is_over(session.stored.began, session.used, now)
                 || whose(&session.stored, accounts, limits).is_none_or(|(operator, _)| {
@@ -209,7 +211,8 @@ impl Sessions {
     pub(super) fn limit(&mut self, limits: Limits) {
         for session in self.open.values_mut() {
             let known = Operator::clone(&session.operator);
-            let info = Some(info_of(&session.stored, limits));
+            let info =
+                known.session.map(|info| SessionInfo { expires: expiry(&session.stored, limits), ..info });
             session.operator = Arc::new(Operator { session: info, ..known });
         }
     }
@@ -230,15 +233,24 @@ impl Session {
     fn new(stored: StoredSession, operator: Arc<Operator>, ender: Ender) -> Self {
         Self { used: stored.used, stored, operator, _ender: ender }
     }
+
+    /// An open stream is a use.
+    fn use_by_streams(&mut self, now: i64) {
+        if self.operator.session.as_ref().is_some_and(|session| session.streams.are_there()) {
+            self.used = self.used.max(now);
+        }
+    }
 }
 
-/// The operator of a stored session; `None` if the accounts do not have its secret.
+/// The operator of a stored session; `None` if the accounts do not have its secret, or if one of them has the name that a
+/// link was made for.
 fn whose(stored: &StoredSession, accounts: &Accounts, limits: Limits) -> Option<(Arc<Operator>, Ender)> {
     let (personal_data, apps, role) = match &stored.secret {
         Some(secret) => {
             let of = &accounts.by_secret(secret)?.operator;
             (of.personal_data, of.apps.clone(), of.role)
         }
+        None if accounts.has_name(&stored.name) => return None,
         None => (true, None, Role::from_name(&stored.role)?),
     };
     let (ender, ending) = Ender::new();
@@ -248,7 +260,12 @@ fn whose(stored: &StoredSession, accounts: &Accounts, limits: Limits) -> Option<
 }
 
 fn info_of(stored: &StoredSession, limits: Limits) -> SessionInfo {
-    SessionInfo { id: id_of(&stored.cookie), expires: stored.began.saturating_add(limits.life) }
+    let (id, expires) = (id_of(&stored.cookie), expiry(stored, limits));
+    SessionInfo { id, expires, streams: OpenStreams::default() }
+}
+
+fn expiry(stored: &StoredSession, limits: Limits) -> i64 {
+    stored.began.saturating_add(limits.life)
 }
 
 /// The id of a session in the audit log: a part of a hash, which proves nothing.

@@ -1,6 +1,7 @@
 //! The door of the admin listener: who may pass it.
 
 mod commands;
+mod names;
 mod routes;
 mod scope;
 mod secrets;

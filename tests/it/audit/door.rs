@@ -27,9 +27,12 @@ fn signing_in_and_out_is_told_and_a_wrong_secret_names_nobody() {
     let wrong = request_as_is(program.admin, "POST", "/session", &[JSON], typed.as_bytes()).unwrap();
     assert_eq!(wrong.status, 401);
     let signed_in = told(&program, "signIn", 2);
-    assert_eq!(acts(&signed_in), [["signIn", "-", "none", "refused"], ["signIn", "ann", "console", "done"]]);
+    assert_eq!(
+        acts(&signed_in),
+        [["signIn", "-", "none", "refused"], ["signIn", "guest", "console", "done"]]
+    );
     assert_eq!(signed_in[1]["role"], "viewer");
-    assert_eq!(acts(&told(&program, "signOut", 1)), [["signOut", "ann", "console", "done"]]);
+    assert_eq!(acts(&told(&program, "signOut", 1)), [["signOut", "guest", "console", "done"]]);
     let all = Value::from(log(&program, "")).to_string();
     assert!(!all.contains("password") && !all.contains("another"), "{all}");
     // The session and its entry are in one transaction.

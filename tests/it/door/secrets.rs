@@ -1,6 +1,6 @@
 //! Wrong names and secrets.
 
-use super::{sign_in, who};
+use super::{ask_from, sign_in, who};
 use crate::support::{Home, NamedOperator, basic, key_of};
 
 #[test]
@@ -43,4 +43,30 @@ fn an_unknown_name_and_a_wrong_secret_are_one_answer() {
     assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
     let nothing = crate::support::request_as_is(program.admin, "GET", "/session", &[], b"").unwrap();
     assert_eq!(nothing.text, answers[0].2, "nor is a missing credential another one");
+}
+
+#[test]
+fn behind_a_proxy_an_attacker_locks_out_nobody_but_their_own_address() {
+    let proxy = "[console.proxy]\npeers = [\"127.0.0.2\"]\nsecret_header = \"x-secret\"\n\
+                 secret = \"sixteen bytes or more\"\nname_header = \"x-user\"\ngroups_header = \"x-groups\"\n\
+                 viewer_groups = [\"staff\"]\n";
+    let ann = NamedOperator::new("ann", "viewer");
+    let program = Home::with(&format!("{proxy}{}", ann.settings())).start();
+    let proof = ann.proof();
+    // Once through the proxy of the settings, once through one on this machine.
+    for (peer, attacker) in [("127.0.0.2", "192.0.2.1"), ("127.0.0.1", "192.0.2.2")] {
+        let ask = |authorization: &str, seen: &str| {
+            let headers = [("authorization", authorization), ("x-forwarded-for", seen)];
+            ask_from(peer, program.admin, "GET", "/session", &headers).0
+        };
+        // What the attacker sends of that header stands before what the proxy adds.
+        let sent = format!("198.51.100.9, {attacker}");
+        for n in 0..5 {
+            assert_eq!(ask(&basic(&format!("name {n}"), "wrong"), &sent), 401, "{n}");
+        }
+        assert_eq!(ask(&proof, &sent), 429, "the attacker's address, even with the right secret");
+        assert_eq!(ask(&proof, "198.51.100.9"), 200, "another behind the proxy");
+        let direct = ask_from(peer, program.admin, "GET", "/session", &[("authorization", &proof)]).0;
+        assert_eq!(direct, 200, "nor the proxy's own address");
+    }
 }

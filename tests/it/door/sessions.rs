@@ -12,7 +12,7 @@ fn operator(name: &str, role: &str, secrets: &[&str]) -> String {
     format!("[[console.operators]]\nname = \"{name}\"\nrole = \"{role}\"\nsecrets = {secrets:?}\n")
 }
 
-fn reload(home: &Home, program: &Program) {
+pub fn reload(home: &Home, program: &Program) {
     let applied = || program.metric("rollcall_reloads_total{outcome=\"applied\"}");
     let before = applied();
     // It writes the settings.
@@ -106,7 +106,7 @@ fn sessions_survive_a_restart_and_a_kill_and_no_restored_backup_has_one() {
     let program = home.start();
     assert_eq!([&one, &two, &gone].map(|session| who(&program, &session.headers())), [200, 200, 401]);
     let shown = request(program.admin, "GET", "/session", &one.headers(), b"").unwrap().json();
-    assert_eq!((&shown["who"], &shown["role"]), (&json!("ann"), &json!("viewer")));
+    assert_eq!((&shown["who"], &shown["role"]), (&json!("guest"), &json!("viewer")));
     assert_eq!(home.command(&["backup", "backup.db"]).output().unwrap().status.code(), Some(0));
     program.stop();
     let program = home.start();
@@ -199,11 +199,18 @@ fn another_key_file_ends_all_sessions() {
 fn a_session_ends_when_it_is_idle_and_when_it_is_old() {
     let home = Home::with("[console]\nsession_idle = \"400ms\"\nsession_life = \"1h\"\n");
     let program = home.start();
-    let idle = program.sign_in("viewer");
+    program.sign_in("viewer");
     let began = Instant::now();
-    Stream::open(&program, &idle.headers()).ends();
-    assert!(began.elapsed() >= Duration::from_millis(400), "{:?}", began.elapsed());
-    assert_eq!(who(&program, &idle.headers()), 401);
+    until("it is idle", || home.rows("sessions") == 0);
+    assert!(began.elapsed() >= Duration::from_millis(300), "{:?}", began.elapsed());
+
+    let home = Home::with("[console]\nsession_idle = \"400ms\"\nsession_life = \"2s\"\n");
+    let program = home.start();
+    let follower = program.sign_in("viewer");
+    let began = Instant::now();
+    Stream::open(&program, &follower.headers()).ends();
+    assert!(began.elapsed() >= Duration::from_millis(1900), "its stream is a use: {:?}", began.elapsed());
+    assert_eq!(who(&program, &follower.headers()), 401);
 
     let home = Home::with("[console]\nsession_idle = \"1s\"\nsession_life = \"1s\"\n");
     let program = home.start();

@@ -37,6 +37,14 @@ fn of_operators() -> Faults {
             "config.toml:3: console.operators.0.role: must be viewer or operator",
         ),
         (ANN.replace("\"ann\"", "\"a:b\""), "config.toml:2: console.operators.0.name: must have no colon"),
+        (
+            ANN.replace("\"ann\"", "\"Key File\""),
+            "config.toml:2: console.operators.0.name: must not be key file, which is the name of the commands",
+        ),
+        (
+            ANN.replace("\"ann\"", "\"a\\u202Enn\""),
+            "config.toml:2: console.operators.0.name: must have no white space around it, and no control characters or others",
+        ),
         (ANN.replace("name = \"ann\"\n", ""), "console.operators.0.name: is missing"),
         (
             format!("{ANN}apps = [\"nothing\"]\n"),

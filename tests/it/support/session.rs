@@ -86,7 +86,7 @@ impl Program {
 
     /// A code of `rollcall console`.
     pub fn sign_in_code(&self, role: &str) -> String {
-        let made = self.admin_post("/session/code", &json!({ "role": role, "name": "ann" }));
+        let made = self.admin_post("/session/code", &json!({ "role": role, "name": "guest" }));
         assert_eq!(made.status, 200, "{made:?}");
         made.json()["code"].as_str().unwrap().to_owned()
     }
