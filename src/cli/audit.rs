@@ -11,9 +11,9 @@ use super::{apps, database};
 use crate::config::Settings;
 use crate::directory::DirectoryReader;
 use crate::directory::audit::AuditFilter;
-use crate::domain::SmoochId;
 use crate::domain::brand::Name;
 use crate::domain::timestamp::format_ms;
+use crate::domain::{SmoochId, Visibility};
 use crate::http::ShownAudit;
 use crate::store::rows::RowFilter;
 use crate::store::{self, AuditAction, AuditEntry, Seq};
@@ -164,6 +164,6 @@ impl ListedItem for ListedAudit {
     }
 
     fn to_json(&self) -> Value {
-        serde_json::to_value(ShownAudit::of(self.seq, &self.entry)).unwrap_or_default()
+        serde_json::to_value(ShownAudit::of(self.seq, &self.entry, Visibility::Whole)).unwrap_or_default()
     }
 }

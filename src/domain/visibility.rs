@@ -1,10 +1,23 @@
 //! What an answer may show of people: one place decides which values are private, and answers are written from
 //! [`ShownUser`]s, which have no others.
+//!
+//! Private is what tells who a person is, and every text that a stranger can choose:
+//!
+//! - values: names, e-mail addresses, `userId`s, properties, identities, pictures, and every member that is not known;
+//! - the names of properties and of unknown members, which may be any text;
+//! - ids, names and further members of clients. `appVersion` is shown if it is a version of at most
+//!   [`LONGEST_VERSION`] bytes: a device may send any other text as its own;
+//! - bodies, headers, and the paths of calls;
+//! - request ids in the audit log: a caller may have put a name into them.
+//!
+//! Not private are `_id`s, times, flags, brands, the platforms of clients, and triggers. A trigger is the type of an
+//! event, named by Smooch or by whoever else has the secret of the webhook; the name of a custom event is in its body.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 
+use super::app_version::AppVersion;
 use super::client::Client;
 use super::field::Field;
 use super::ids::ClientId;
@@ -14,14 +27,19 @@ use super::value::JsonText;
 use super::view::View;
 
 /// The members of a client that tell nothing about its person, as written in canonical JSON.
-const IMPERSONAL_OF_CLIENTS: [&str; 5] =
-    ["\"appVersion\"", "\"lastSeen\"", "\"linkedAt\"", "\"platform\"", "\"primary\""];
+const IMPERSONAL_OF_CLIENTS: [&str; 4] = ["\"lastSeen\"", "\"linkedAt\"", "\"platform\"", "\"primary\""];
+/// The one that a device may send as any text.
+const APP_VERSION: &str = "\"appVersion\"";
+/// The most bytes of a version.
+const LONGEST_VERSION: usize = 16;
 
 /// The name of the member with the clients.
 const CLIENTS: &str = "clients";
 /// The name of the member with the properties, and the prefix of the name of one.
 const PROPERTIES: &str = "properties";
 const PROPERTY: &str = "properties.";
+/// What stands for the names of unknown members: of v1, of a v2 user, and of its profile.
+const UNKNOWN: [&str; 3] = ["unknownMembers", "v2.unknownMembers", "profile.unknownMembers"];
 
 /// The values of app users that an answer may show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,9 +77,31 @@ impl Visibility {
         self.is_masked() && is_private(member)
     }
 
-    /// The name of a changed member as an answer may show it: the key of a property is private.
+    /// The name of a changed member as an answer may show it.
     pub fn name(self, member: &str) -> &str {
-        if self.is_masked() && member.starts_with(PROPERTY) { PROPERTIES } else { member }
+        match self {
+            Self::Whole => member,
+            Self::Masked if member.starts_with(PROPERTY) => PROPERTIES,
+            Self::Masked if !is_private(member) => member,
+            Self::Masked => stand_in(&Field::from_name(member)).unwrap_or(member),
+        }
+    }
+
+    /// The same of several, each name once.
+    pub fn names<'m>(self, members: impl Iterator<Item = &'m str>) -> Vec<&'m str> {
+        let mut names: Vec<&str> = Vec::new();
+        for name in members.map(|member| self.name(member)) {
+            // The names of all members differ, and those that stand for others are few.
+            if !self.is_masked() || !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
+    /// The id of a request as an answer may show it.
+    pub fn request_id(self, id: Option<&str>) -> Option<&str> {
+        id.filter(|_| !self.is_masked())
     }
 }
 
@@ -71,6 +111,18 @@ fn is_private(member: &str) -> bool {
     member == CLIENTS
         || member.starts_with(PROPERTY)
         || !FLAGS.contains(&member) && Field::from_name(member).is_private()
+}
+
+/// What stands for the name of a private field, if that is private too.
+fn stand_in(field: &Field) -> Option<&'static str> {
+    let [v1, v2, profile] = UNKNOWN;
+    match field {
+        Field::Property(_) => Some(PROPERTIES),
+        Field::Other(_) => Some(v1),
+        Field::OtherV2(_) => Some(v2),
+        Field::OtherProfile(_) => Some(profile),
+        _ => None,
+    }
 }
 
 impl Field {
@@ -90,7 +142,7 @@ impl Filter {
             identity_email,
             properties,
             brand: _,
-            client: _,
+            client,
             identified: _,
             started: _,
             seen: _,
@@ -102,6 +154,7 @@ impl Filter {
             ("email", email.is_some()),
             ("identityEmail", identity_email.is_some()),
             (PROPERTIES, !properties.is_empty()),
+            ("appVersion", client.version.as_deref().is_some_and(|version| !is_version(version))),
         ];
         private.into_iter().find(|(_, is_given)| *is_given).map(|(name, _)| name)
     }
@@ -129,10 +182,9 @@ impl ShownUser<'static> {
         for (field, value) in &view.fields {
             if !field.is_private() {
                 fields.insert(field.clone(), value.clone());
-            } else if let Field::Property(_) = field {
-                masked.insert(Cow::Borrowed(PROPERTIES));
             } else {
-                masked.insert(Cow::Owned(field.name().into_owned()));
+                let own = || Cow::Owned(field.name().into_owned());
+                masked.insert(stand_in(field).map_or_else(own, Cow::Borrowed));
             }
         }
         if !view.clients.is_empty() {
@@ -178,6 +230,15 @@ impl ShownUser<'_> {
 
 /// The members of a client that may be shown of anybody.
 fn without_private_members(rest: &str) -> JsonText {
-    let shown = JsonMembers::of(rest).filter(|(key, _)| IMPERSONAL_OF_CLIENTS.contains(key));
+    let shown = JsonMembers::of(rest).filter(|(key, value)| {
+        IMPERSONAL_OF_CLIENTS.contains(key)
+            || *key == APP_VERSION
+                && serde_json::from_str(value).is_ok_and(|text: Cow<'_, str>| is_version(&text))
+    });
     write_object(shown.map(|(key, value)| (key, ((), value))).collect())
+}
+
+/// True for a version that is too short to hold much else.
+fn is_version(text: &str) -> bool {
+    text.len() <= LONGEST_VERSION && AppVersion::read(text).is_some()
 }

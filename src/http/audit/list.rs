@@ -15,7 +15,7 @@ use super::shown::{AUDIT_COLUMNS, ShownAudit};
 use crate::directory::DirectoryReader;
 use crate::directory::audit::{AuditFilter, AuditPage};
 use crate::domain::brand::Name;
-use crate::domain::{AppId, SmoochId};
+use crate::domain::{AppId, SmoochId, Visibility};
 use crate::http::accept::{ExportFormat, refuse_pages};
 use crate::http::answers::{answer, json as json_answer};
 use crate::http::error::ApiError;
@@ -49,13 +49,16 @@ pub(in crate::http) async fn list(
         let export =
             AuditedExport::begin(&shared.audit, request.reader().as_ref(), None, "the audit log").await?;
         let filter = asked.filter;
-        return table(AuditTable { shared: shared.clone(), filter, before: None, is_ended: false, export })
-            .await;
+        let (shared, visibility) = (shared.clone(), request.visibility());
+        let rows = AuditTable { shared, filter, visibility, before: None, is_ended: false, export };
+        return table(rows).await;
     }
     let (filter, bounds) = (asked.filter, (asked.limit, MOST_LOOKED_AT));
     let read = move |reader: &mut DirectoryReader| reader.read_audit(&filter, asked.after, bounds);
     let page = reads::AUDIT.run(&shared.readers, read).await?;
-    let entries: Vec<_> = page.entries.iter().map(|(seq, entry)| ShownAudit::of(*seq, entry)).collect();
+    let visibility = request.visibility();
+    let entries = page.entries.iter().map(|(seq, entry)| ShownAudit::of(*seq, entry, visibility));
+    let entries: Vec<_> = entries.collect();
     let mut answered = json!({ "entries": entries, "hasMore": page.next.is_some(), "looked": page.looked });
     if let Some(next) = page.next {
         answered["after"] = list_cursor::cursor(&list_cursor::list_of("audit", query), &next).into();
@@ -125,6 +128,7 @@ async fn find_ids(shared: &HttpState, asked: &AuditRequest) -> Result<Option<BTr
 struct AuditTable {
     shared: Arc<HttpState>,
     filter: AuditFilter,
+    visibility: Visibility,
     before: Option<Seq>,
     is_ended: bool,
     export: Option<AuditedExport>,
@@ -139,7 +143,9 @@ impl AuditTable {
         let AuditPage { entries, next, .. } = reads::AUDIT.run(&self.shared.readers, read).await?;
         self.export.iter_mut().for_each(|export| export.count(entries.len()));
         (self.before, self.is_ended) = (next, next.is_none());
-        Ok(write_table(entries.iter().map(|(seq, entry)| ShownAudit::of(*seq, entry).cells())))
+        Ok(write_table(
+            entries.iter().map(|(seq, entry)| ShownAudit::of(*seq, entry, self.visibility).cells()),
+        ))
     }
 
     async fn next(&mut self) -> Option<io::Result<Bytes>> {

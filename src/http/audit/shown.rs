@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::domain::{AppId, SmoochId, timestamp};
+use crate::domain::{AppId, SmoochId, Visibility, timestamp};
 use crate::store::{AuditEntry, Seq};
 
 /// The columns of a table.
@@ -50,11 +50,15 @@ pub struct ShownAudit<'a> {
     detail: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    masked: &'static [&'static str],
 }
 
 impl<'a> ShownAudit<'a> {
     /// The entry with this number.
-    pub fn of(seq: Seq, entry: &'a AuditEntry) -> Self {
+    pub fn of(seq: Seq, entry: &'a AuditEntry, visibility: Visibility) -> Self {
+        let request_id = visibility.request_id(entry.request.as_deref());
+        let is_masked = entry.request.is_some() && request_id.is_none();
         Self {
             seq,
             time: timestamp::format_ms(entry.time),
@@ -69,7 +73,8 @@ impl<'a> ShownAudit<'a> {
             count: entry.count,
             outcome: entry.outcome.as_str(),
             detail: entry.detail.as_deref(),
-            request_id: entry.request.as_deref(),
+            request_id,
+            masked: if is_masked { &["requestId"] } else { &[] },
         }
     }
 

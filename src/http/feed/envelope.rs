@@ -129,8 +129,7 @@ impl Envelope {
         let (change, time) = (&changed.change, timestamp::format_ms(changed.time));
         // Aliases are no member of an app user: the feed has the merges themselves.
         let names = change.fields.iter().filter(|name| *name != "aliases" && Field::is_name_in_v1(name));
-        let mut names: Vec<_> = names.map(|name| self.visibility.name(name)).collect();
-        names.dedup();
+        let names = self.visibility.names(names.map(String::as_str));
         let data = to_json(&ChangeAnswer {
             seq: changed.seq,
             time: time.clone(),

@@ -7,7 +7,9 @@ use std::net::TcpStream;
 use serde_json::{Value, json};
 
 use super::{ask, ask_with, masked};
-use crate::support::{APP, Answer, DOCUMENT, Home, METHODS, PATIENCE, Program, is_on, proof_of};
+use crate::support::{
+    APP, Answer, DOCUMENT, Home, KEY_ID, KEY_SECRET, METHODS, PATIENCE, Program, basic, is_on, proof_of,
+};
 
 /// In every value of a person that a test sends, and in no answer.
 const CANARY: &str = "canary";
@@ -23,7 +25,8 @@ fn client(n: u32, platform: &str) -> Value {
         "active": true, "displayName": c("name"), "externalId": c("external"), "integrationId": c("integration"),
         "avatarUrl": c("avatar"), "pushNotificationToken": c("token"), "raw": { "phoneNumber": c("phone") },
         "info": { "userAgent": c("agent"), "currentUrl": c("url"), c("key"): 1 }, "custom": c("custom"),
-        "lastSeen": "2024-03-01T10:00:00.000Z", "linkedAt": "2024-03-01T10:00:00.000Z", "appVersion": "1.10",
+        "lastSeen": "2024-03-01T10:00:00.000Z", "linkedAt": "2024-03-01T10:00:00.000Z",
+        "appVersion": if platform == "ios" { "1.10".to_owned() } else { c("version") },
     })
 }
 
@@ -31,7 +34,8 @@ fn app_user(id: &str, n: u32) -> Value {
     let c = |member: &str| format!("{CANARY}-{member}-{n}");
     json!({
         "_id": id, "userId": c("userId"), "givenName": c("given"), "surname": c("surname"), "displayName": c("display"),
-        "email": format!("{}@example.com", c("mail")), "avatarUrl": c("avatar"), "unknown": c("unknown"),
+        "email": format!("{}@example.com", c("mail")), "avatarUrl": c("avatar"), c("unknownMember"): c("unknown"),
+        "Canary Roe": 1, "hasPaymentInfo": true,
         "signedUpAt": "2024-03-01T10:00:00.000Z", "properties": { c("key"): c("value"), "plan": c("plan"), "age": 7_319_111 },
         "clients": [client(n, "whatsapp"), client(n + 100, "ios")],
         "pendingClients": [{ "id": c("pending"), "platform": "twilio", "displayName": c("pendingName") }],
@@ -57,7 +61,8 @@ pub fn seeded() -> Program {
     let user = json!({
         "id": BOB, "externalId": "canary-userId-1", "zendeskId": "canary-zendesk", "brandId": "7",
         "displayName": "canary-display", "identities": [{ "type": "email", "value": "canary@example.com" }],
-        "profile": { "givenName": "canary-given", "avatarUrl": "canary-avatar", "locale": "fr" },
+        "canary of v2": "canary",
+        "profile": { "canary of a profile": "canary", "givenName": "canary-given", "avatarUrl": "canary-avatar", "locale": "fr" },
         "metadata": { "canary-metadata": "canary" },
     });
     let event = json!({ "id": "e", "type": "user:update", "createdAt": "2024-03-01T10:00:00.000Z", "payload": { "user": user } });
@@ -174,14 +179,13 @@ fn read_all(tour: &mut Tour) {
     tour.read("/appusers", &format!("?{next}"));
     let shown = tour.read("/appusers/{id}", "");
     let left_out = json!([
-        "avatarUrl",
         "clients",
         "email",
         "givenName",
         "pendingClients",
         "properties",
         "surname",
-        "unknown",
+        "unknownMembers",
         "userId"
     ]);
     assert_eq!(shown["appUser"]["masked"], left_out);
@@ -253,9 +257,14 @@ fn no_answer_of_any_route_has_a_value_of_a_person() {
 #[test]
 fn nobody_can_be_found_by_a_value_that_is_masked() {
     let program = seeded();
-    for filter in
-        ["q=canary", "userId=canary-userId-1", "email=x", "identityEmail=x", "property.plan=canary-plan-1"]
-    {
+    for filter in [
+        "q=canary",
+        "appVersion=canary-version-1",
+        "userId=canary-userId-1",
+        "email=x",
+        "identityEmail=x",
+        "property.plan=canary-plan-1",
+    ] {
         for count in ["", "&count=exact"] {
             let answer = ask(&program, "GET", &at(&format!("/appusers?{filter}{count}")), "");
             assert_eq!((answer.status, answer.code().as_str()), (403, "forbidden"), "{filter}: {answer:?}");
@@ -304,4 +313,25 @@ fn the_tag_of_a_masked_answer_does_not_tell_whether_a_hidden_value_changed() {
     assert_eq!(tag(&program), before);
     let known = clean(&program, "GET", &format!("/appusers/{BOB}"), &[("if-none-match", &before)], "");
     assert_eq!(known.status, 304);
+}
+
+#[test]
+fn the_audit_log_has_no_text_that_a_caller_chose() {
+    let program = seeded();
+    let key = basic(KEY_ID, KEY_SECRET);
+    let named = [("x-request-id", "canary-request"), ("authorization", key.as_str())];
+    let body = json!({ "givenName": "canary" }).to_string();
+    let path = format!("/v1/appusers/{BOB}");
+    assert_eq!(program.request("PUT", &path, &named, body.as_bytes()).status, 200);
+    let page = ask(&program, "GET", "/audit", "");
+    is_clean("a page", &page);
+    let page = page.json();
+    assert_eq!(
+        (&page["entries"][0]["action"], &page["entries"][0]["_ids"]),
+        (&json!("update"), &json!([BOB]))
+    );
+    assert_eq!(page["entries"][0]["masked"], json!(["requestId"]));
+    let table = ask_with(&program, "GET", "/audit", &[("accept", "text/csv")], "");
+    assert!(table.status == 200 && table.text.contains(BOB), "{table:?}");
+    is_clean("a table", &table);
 }
