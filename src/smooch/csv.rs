@@ -44,12 +44,29 @@ pub fn write_rows<'v>(views: impl IntoIterator<Item = ShownUser<'v>>) -> Vec<u8>
     write_table(views.into_iter().map(|view| write_cells(&view)))
 }
 
-/// Rows of as many cells each.
+/// The signs that make a formula of a cell that begins with one, in a spreadsheet that opens the table.
+const FORMULA: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
+
+fn is_formula(cell: &str) -> bool {
+    cell.trim_start_matches('\'').starts_with(FORMULA)
+}
+
+/// A cell that no spreadsheet takes for a formula: one that begins like one has an apostrophe before it. So has one that
+/// begins like that behind apostrophes, so that [`without_apostrophe`] gives every cell back.
+fn with_apostrophe(cell: String) -> String {
+    if is_formula(&cell) { format!("'{cell}") } else { cell }
+}
+
+fn without_apostrophe(cell: &str) -> &str {
+    cell.strip_prefix('\'').filter(|rest| is_formula(rest)).unwrap_or(cell)
+}
+
+/// Rows of as many cells each, none of which is a formula.
 pub fn write_table(rows: impl Iterator<Item = Vec<String>>) -> Vec<u8> {
     let mut writer = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(Vec::new());
     for row in rows {
         // Cannot fail: the output is a vector, and every row has as many cells.
-        _ = writer.write_record(row);
+        _ = writer.write_record(row.into_iter().map(with_apostrophe));
     }
     writer.into_inner().unwrap_or_default()
 }
@@ -130,7 +147,8 @@ impl CsvHeader {
             return Err(InvalidInput(format!("has {} cells for {} columns", row.len(), self.0.len())));
         }
         let (mut line, mut properties) = (ObjectWriter::new(), ObjectWriter::new());
-        for (name, cell) in self.0.iter().zip(row).filter(|(_, cell)| !cell.is_empty()) {
+        let cells = row.iter().map(without_apostrophe);
+        for (name, cell) in self.0.iter().zip(cells).filter(|(_, cell)| !cell.is_empty()) {
             // In JSON a line can only end between two values.
             let json = |text: &str| text.replace(['\n', '\r'], " ");
             match name.as_str() {
@@ -163,5 +181,42 @@ impl CsvHeader {
         }
         line.raw("properties", &properties.end());
         Ok(line.end())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_cell_that_begins_a_formula_has_an_apostrophe() {
+        for (cell, written) in [
+            ("=1+1", "'=1+1"),
+            ("+48600100200", "'+48600100200"),
+            ("-", "'-"),
+            ("@SUM(A1)", "'@SUM(A1)"),
+            ("\t=1", "'\t=1"),
+            ("\r", "'\r"),
+            ("＝1", "'＝1"),
+            ("'=1", "''=1"),
+            ("'tis", "'tis"),
+            ("'", "'"),
+            ("a=1", "a=1"),
+            ("", ""),
+        ] {
+            assert_eq!(with_apostrophe(cell.to_owned()), written);
+            assert_eq!(without_apostrophe(written), cell);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_cell_comes_back(cell in "['=+@\t\r-]{0,3}.{0,4}") {
+            let written = with_apostrophe(cell.clone());
+            prop_assert!(!written.starts_with(FORMULA));
+            prop_assert_eq!(without_apostrophe(&written), cell);
+        }
     }
 }

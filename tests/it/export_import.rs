@@ -1,6 +1,7 @@
 //! Export, import and streamed lists.
 
 mod errors;
+mod formulas;
 mod lists;
 mod quotes;
 mod stream;
