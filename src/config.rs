@@ -13,6 +13,7 @@ mod report;
 mod rules;
 mod secret;
 mod settings;
+mod source_file;
 mod values;
 
 #[cfg(test)]
@@ -44,7 +45,7 @@ impl Settings {
     /// # Errors
     /// Every problem at once; a file that was named and cannot be read is one.
     pub fn load(path: Option<&Path>, overrides: &[(String, String)]) -> Result<Self, SettingsProblems> {
-        Self::read(path, overrides, |file| std::fs::read_to_string(file))
+        Self::read(path, overrides, source_file::read_text)
     }
 
     /// As [`Settings::load`], for a running service: waits until a file that is being written is complete.

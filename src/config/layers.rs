@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::path::Path;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::origin::SettingsOrigin;
 use super::problem::{SettingLocation, SettingsProblem, SettingsProblems};
+use super::source_file::read_text;
 
 /// The shipped defaults: documentation and a working demo.
 pub(super) const SHIPPED: &str = include_str!("../../config.toml");
@@ -132,7 +134,7 @@ fn read_variables(
         let Some(path) = name.strip_prefix(ENVIRONMENT) else { continue };
         let (path, value) = match path.strip_suffix("_FILE") {
             None => (path, Ok(value.clone())),
-            Some(path) => (path, std::fs::read_to_string(value)),
+            Some(path) => (path, read_text(Path::new(value))),
         };
         let key = path.to_lowercase().replace("__", ".");
         let value = match value {

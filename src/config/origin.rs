@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::problem::SettingLocation;
+use super::source_file::read_text;
 
 /// A file is complete once it has not changed for this long.
 const QUIET: Duration = Duration::from_millis(200);
@@ -54,7 +55,7 @@ pub(super) fn read_complete(path: &Path) -> io::Result<String> {
         };
         unchanged = Some((stamp, since));
         let is_old = metadata.modified()?.elapsed().is_ok_and(|age| age >= QUIET);
-        let text = std::fs::read_to_string(path)?;
+        let text = read_text(path)?;
         // Only a regular file has a size that shows a writer.
         let is_quiet = !metadata.is_file() || is_old || since.elapsed() >= QUIET;
         if is_quiet && FileStamp::of(&path.metadata()?) == stamp {

@@ -51,8 +51,8 @@ pub(super) fn key_file(settings: &Settings) -> Finding {
         Err(error @ KeyFileError::Open { .. }) => {
             Finding::wrong(CHECK, error.to_string(), format!("chmod 600 {name}"))
         }
-        Err(error @ KeyFileError::Damaged(_)) => {
-            Finding::wrong(CHECK, error.to_string(), format!("rm {name}"))
+        Err(error @ (KeyFileError::Damaged(_) | KeyFileError::NoFile { .. })) => {
+            Finding::wrong(CHECK, error.to_string(), format!("rm -r {name}"))
         }
         Err(error) => Finding::wrong(CHECK, error.to_string(), "run the command as the user of the service"),
     }

@@ -61,6 +61,16 @@ pub enum KeyFileError {
         "{0} is the key of the admin listener, and has no key in it: delete it; the next start makes a new one"
     )]
     Damaged(PathBuf),
+    /// There is something else in its place.
+    #[error(
+        "{path} is the place of the key of the admin listener, and is {what}: remove it; the next start makes a new key there"
+    )]
+    NoFile {
+        /// Its path.
+        path: PathBuf,
+        /// What is there.
+        what: &'static str,
+    },
     /// There is none.
     #[error("{0}, the key of the admin listener, does not exist; the service makes it when it starts")]
     Missing(PathBuf),
@@ -104,6 +114,9 @@ pub fn key_path(database: &Path) -> PathBuf {
 pub fn read_key(database: &Path) -> Result<Key, KeyFileError> {
     let path = key_path(database);
     let failed = |error| KeyFileError::io(&path)(error);
+    if let Some(what) = no_file(&path) {
+        return Err(KeyFileError::NoFile { path, what });
+    }
     let file = File::open(&path).map_err(failed)?;
     let found = file.metadata().map_err(failed)?;
     let mode = found.permissions().mode() & 0o777;
@@ -119,6 +132,19 @@ pub fn read_key(database: &Path) -> Result<Key, KeyFileError> {
         Ok(_) if key.len() == LENGTH && key.bytes().all(fits) => Ok(Key(key.to_owned())),
         Err(error) if error.kind() != ErrorKind::InvalidData => Err(failed(error)),
         _ => Err(KeyFileError::Damaged(path)),
+    }
+}
+
+/// What is in the place of a file, if that is none: a pipe there would hold up whoever opens it.
+fn no_file(path: &Path) -> Option<&'static str> {
+    match path.metadata() {
+        Ok(found) if found.is_file() => None,
+        Ok(found) if found.is_dir() => Some("a folder"),
+        Ok(_) => Some("a pipe, a socket or a device"),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            path.symlink_metadata().is_ok().then_some("a link to nothing")
+        }
+        Err(_) => None,
     }
 }
 

@@ -45,7 +45,8 @@ impl ServerError {
         ExitCode::from(match self {
             Self::Io { .. } | Self::Store(_) => exit::IO,
             Self::Open(error) => exit::of_open(error),
-            Self::Settings(_) | Self::Key(KeyFileError::Open { .. } | KeyFileError::Damaged(_)) => {
+            Self::Settings(_)
+            | Self::Key(KeyFileError::Open { .. } | KeyFileError::Damaged(_) | KeyFileError::NoFile { .. }) => {
                 exit::SETTINGS
             }
             Self::Key(_) => exit::IO,

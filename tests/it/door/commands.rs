@@ -3,6 +3,7 @@
 use std::fs::{Permissions, set_permissions};
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
+use std::process::Command;
 
 use serde_json::json;
 
@@ -38,6 +39,47 @@ fn the_key_file_is_made_once_for_its_owner_and_refused_when_others_may_read_it()
     assert!(log.contains("delete it"), "{log}");
     std::fs::remove_file(&path).unwrap();
     assert_ne!(key_of(home.start().admin).unwrap(), key);
+}
+
+/// A pipe would hold up whoever opens it; none of them is a key that could be deleted as a file.
+#[test]
+fn something_else_in_the_place_of_the_key_file_is_named_and_holds_nothing_up() {
+    let home = Home::new();
+    let program = home.start();
+    let path = home.path().join("rollcall.db-key");
+    let remove = |what: &str| match what {
+        "a folder" => std::fs::remove_dir(&path).unwrap(),
+        _ => std::fs::remove_file(&path).unwrap(),
+    };
+    std::fs::remove_file(&path).unwrap();
+    for what in ["a pipe", "a folder", "a link to nothing"] {
+        match what {
+            "a pipe" => assert!(Command::new("mkfifo").arg(&path).status().unwrap().success()),
+            "a folder" => std::fs::create_dir(&path).unwrap(),
+            _ => std::os::unix::fs::symlink("nothing", &path).unwrap(),
+        }
+        let command = run(&home, &program, &["console"]);
+        assert_eq!(command.code, Some(74), "{what}: {command:?}");
+        assert!(command.err.contains(what) && command.err.contains("remove it"), "{what}: {command:?}");
+        let doctor = run_alone(&home, &["doctor"]).out;
+        assert!(doctor.contains("WRONG   key file: ") && doctor.contains("rm -r "), "{what}: {doctor}");
+        // A running service goes on with what it has.
+        program.signal("HUP");
+        program.wait_for_log(&format!("and is {what}"));
+        remove(what);
+    }
+    program.stop();
+    for what in ["a pipe", "a link to nothing"] {
+        match what {
+            "a pipe" => assert!(Command::new("mkfifo").arg(&path).status().unwrap().success()),
+            _ => std::os::unix::fs::symlink("nothing", &path).unwrap(),
+        }
+        let (status, log) = home.try_start().err().unwrap();
+        assert_eq!(status.code(), Some(78), "{log}");
+        assert!(log.contains(what) && log.contains("remove it"), "{log}");
+        remove(what);
+    }
+    home.start();
 }
 
 #[test]
@@ -110,7 +152,7 @@ fn a_user_who_may_not_read_the_key_file_is_told_whose_it_is() {
     let key = home.path().join("rollcall.db-key");
     require!(chown(&key, Some(0), Some(0)).map_err(|why| Missing::new(format!("not root: {why}"))));
     let admin = format!("server.admin_listen={}", program.admin);
-    let mut command = std::process::Command::new(&copy);
+    let mut command = Command::new(&copy);
     command.args(["--set", &admin, "console"]).current_dir(home.path()).env_remove("ROLLCALL_CONFIG");
     let output = command.uid(65534).gid(65534).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
