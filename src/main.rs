@@ -1,10 +1,11 @@
 //! The command line.
 
+use std::error::Error as _;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use rollcall::cli::{
@@ -100,7 +101,8 @@ impl Cli {
 
     fn read() -> Result<Self, clap::Error> {
         let mut grammar = Self::grammar();
-        let matches = grammar.try_get_matches_from_mut(std::env::args_os())?;
+        let matches = grammar.try_get_matches_from_mut(std::env::args_os());
+        let matches = matches.map_err(|error| without_value(error, &mut grammar))?;
         let mut cli = Self::from_arg_matches(&matches).map_err(|error| error.format(&mut grammar))?;
         // clap's global arguments would drop those before the subcommand.
         let mut named = usize::from(is_on_the_line(&matches));
@@ -119,6 +121,17 @@ impl Cli {
         }
         Ok(cli)
     }
+}
+
+/// The error of an argument that may hold a secret, without its value.
+fn without_value(error: clap::Error, grammar: &mut clap::Command) -> clap::Error {
+    let argument = error.get(ContextKind::InvalidArg).map(ToString::to_string).unwrap_or_default();
+    let may_be_secret = ["--set", "--to"].iter().any(|name| argument.starts_with(name));
+    if error.kind() != ErrorKind::ValueValidation || !may_be_secret {
+        return error;
+    }
+    let why = error.source().map(ToString::to_string).unwrap_or_default();
+    grammar.error(ErrorKind::ValueValidation, format!("invalid value for '{argument}': {why}"))
 }
 
 /// Adds these arguments to the subcommands of a command, at every depth.

@@ -11,7 +11,7 @@ use strsim::levenshtein;
 use super::layers::{Layers, UNTYPED};
 use super::origin::SettingsOrigin;
 use super::problem::{SettingLocation, SettingsProblem, SettingsProblems};
-use super::values::{any_text, bytes, duration};
+use super::values::{bytes, duration, plain_path};
 
 /// The TOML types that a value may have, and their description for an error.
 pub(super) type TomlKind = (&'static [&'static str], &'static str);
@@ -111,7 +111,7 @@ impl SettingsReader {
 
     /// A path; empty is none.
     pub(super) fn path(&mut self, key: &str) -> Option<PathBuf> {
-        self.unless_empty(key, any_text).map(Into::into)
+        self.unless_empty(key, plain_path).map(Into::into)
     }
 
     pub(super) fn duration(&mut self, key: &str) -> Duration {

@@ -177,3 +177,38 @@ fn the_silence_limit_of_an_app_overrides_the_common_one() {
     assert_eq!(silent(&all("silent_after = \"never\"")), Ok(None));
     assert!(silent(&app("silent_after = \"soon\"")).unwrap_err().contains("or never"));
 }
+
+#[test]
+fn no_problem_quotes_a_password_wherever_it_stands() {
+    for line in [
+        "[store]\nurl = \"sqlite://ann:hunter2@db.example/rollcall.db\"",
+        "[store]\nurl = \"sqlite:///ann:hunter2@db.example/rollcall.db\"",
+        "[store]\nurl = \"postgres://ann:hunter2@db.example/x\"",
+        "[store]\nurl = \"postgres:/ann:hunter2@db.example/x\"",
+        "[store]\nurl = \"ann:hunter2@db.example\"",
+        "[store]\nurl = [\"hunter2\"]",
+        "[store]\nurl = { password = \"hunter2\" }",
+        "[store]\nurl = postgres://ann:hunter2@db.example/x",
+        "[store]\nurl = \"hunter2",
+        "[store]\nurl = 'hunter2\n'",
+        "[store]\nurl = \"hunter2\"\nurl = \"hunter2\"",
+        "[store]\nurl \"hunter2\"",
+        "[store]\nurl = \"\\hunter2\"",
+        "[store]\nurl = hunter2",
+        "[store]\nurl = 1hunter2",
+        "[backup]\nfolder = \"s3://ann:hunter2@bucket/x\"",
+        "[backup]\nfolder = \"ann:hunter2@host:/x\"",
+        "[console]\nurl = \"https://ann:hunter2@rollcall.example\"",
+        "[server]\ncors_origins = [\"https://ann:hunter2@shop.example\"]",
+        "[server]\nlisten = \"ann:hunter2@127.0.0.1:1\"",
+        "[log]\nlevel = \"hunter2\"",
+        "[retention]\nhistory_age = \"hunter2\"",
+        "account_keys = [{ id = \"a\", secret = \"hunter2\" }]",
+    ] {
+        let said = parse(line).map(|_| ()).expect_err(line);
+        assert!(!said.contains("hunter2"), "{line}: {said}");
+    }
+    for path in ["sqlite:///var/lib/a@b/x.db", "sqlite://C:x.db", "sqlite://a@b:c.db"] {
+        parse(&format!("[store]\nurl = \"{path}\"")).expect(path);
+    }
+}

@@ -164,7 +164,18 @@ pub(super) fn store_url(text: &str) -> Result<StoreUrl, String> {
     if path.contains(['?', '#']) {
         return Err("takes no options: remove what follows ? or #".to_owned());
     }
+    let path = plain_path(path)?;
     Ok(StoreUrl::Sqlite(PathBuf::from(path)))
+}
+
+/// A path of this machine. What looks like an address with a user and a password is refused here, because later problems
+/// of a path quote it.
+pub(super) fn plain_path(text: &str) -> Result<String, String> {
+    let has_password = |part: &str| part.split_once(':').is_some_and(|(_, rest)| rest.contains('@'));
+    if text.contains("://") || text.split('/').any(has_password) {
+        return Err("must be a path of this machine, and no address: no scheme, user or password".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 pub(super) fn log_format(text: &str) -> Result<LogFormat, String> {

@@ -10,6 +10,7 @@ mod host;
 mod newer;
 mod reload;
 mod reload_refused;
+mod secrets;
 mod settings;
 mod shipped;
 mod systemd;
