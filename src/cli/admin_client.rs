@@ -1,7 +1,9 @@
 //! A client of the admin listener, for changes that only the running service may make.
 
+use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
+use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -16,6 +18,12 @@ use crate::operators::{Key, KeyFileError, key_path, read_key};
 
 /// Time limit of a request, far above the time of any answer.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Time limit of a connection.
+const REACHED_WITHIN: Duration = Duration::from_secs(10);
+
+/// The silence after which whoever waits is told.
+const SILENCE: Duration = Duration::from_secs(5);
 
 /// Time limit of a health check.
 const WELL_WITHIN: Duration = Duration::from_secs(5);
@@ -127,7 +135,7 @@ impl AdminClient {
     }
 
     fn with(base: &str, credential: Credential) -> anyhow::Result<Self> {
-        let client = client_builder(true).timeout(PATIENCE).build();
+        let client = client_builder(true).connect_timeout(REACHED_WITHIN).timeout(PATIENCE).build();
         let client = client.context("the HTTP client could not be set up")?;
         Ok(Self { client, base: base.trim_end_matches('/').to_owned(), credential })
     }
@@ -171,7 +179,14 @@ impl AdminClient {
             Credential::Missing(_) | Credential::None => request,
         };
         let place = format!("{} (server.admin_listen): is it running?", self.base);
-        let answer = send(request, &place).await?;
+        let mut asked = pin!(send(request, &place));
+        let answer = tokio::select! {
+            answer = &mut asked => answer,
+            () = tokio::time::sleep(SILENCE) => {
+                self.say_waiting();
+                asked.await
+            }
+        }?;
         // A 503 may be of a proxy.
         if !(answer.is_own() || answer.status == StatusCode::SERVICE_UNAVAILABLE) {
             return Err(self.foreign(answer.status));
@@ -180,6 +195,14 @@ impl AdminClient {
             return Err(CommandError::Unavailable(format!("{} {}", self.base, self.credential.refused())));
         }
         Ok(answer)
+    }
+
+    /// Tells, on stderr, why nothing happens. A closed stderr is ignored.
+    fn say_waiting(&self) {
+        let (silence, patience) = (SILENCE.as_secs(), PATIENCE.as_secs());
+        let base = &self.base;
+        let said = format!("{base} has not answered for {silence} s; this waits for up to {patience} s");
+        _ = writeln!(io::stderr(), "{said}");
     }
 
     /// The error for an answer of another program.

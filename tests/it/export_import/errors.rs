@@ -1,5 +1,7 @@
 //! Lines that cannot be imported: each is named with its place in the line, and the others are imported.
 
+use std::io::{BufRead as _, BufReader};
+
 use super::*;
 use crate::operator_commands::run_alone;
 use crate::support::APP;
@@ -71,4 +73,19 @@ fn every_error_of_a_line_is_named_with_its_place() {
     for ((number, (line, says)), told) in (1..).zip(&lines).zip(ran.err.lines()) {
         assert!(told.starts_with(&format!("{path}:{number}: {says}")), "{line:.60}: {told}");
     }
+}
+
+#[test]
+fn whoever_waits_for_a_service_that_does_not_answer_is_told_so() {
+    let home = Home::new();
+    let table = file(&home, "a.ndjson", "{\"userId\":\"ann\"}\n");
+    // It takes connections, and never reads from one.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let to = format!("http://{}", silent.local_addr().unwrap());
+    let mut command = home.command(&["import", "--to", &to, table.to_str().unwrap()]);
+    let mut running = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let said = BufReader::new(running.stderr.take().unwrap()).lines().next().unwrap().unwrap();
+    assert_eq!(said, format!("{to} has not answered for 5 s; this waits for up to 120 s"));
+    running.kill().unwrap();
+    running.wait().unwrap();
 }
