@@ -39,9 +39,27 @@ fn sessions_streams_and_tabs_outlive_what_happens_to_the_program() {
 }
 
 #[test]
-fn every_page_is_accessible_shows_hostile_text_and_keeps_its_address() {
+fn every_page_is_accessible_with_and_without_anything_on_it() {
     require!(needed());
     run("pages.mjs");
+}
+
+#[test]
+fn every_page_is_accessible_when_its_calls_fail_and_without_personal_data() {
+    require!(needed());
+    run("states.mjs");
+}
+
+#[test]
+fn every_screen_is_in_its_address_behind_a_prefix_and_for_each_app() {
+    require!(needed());
+    run("addresses.mjs");
+}
+
+#[test]
+fn text_of_strangers_is_shown_as_text_and_nothing_of_it_is_hidden_or_run() {
+    require!(needed());
+    run("hostile.mjs");
 }
 
 #[test]

@@ -16,7 +16,7 @@ import { User } from "./pages/user.js";
 import { FILTERS as USER_FILTERS, Users } from "./pages/users.js";
 import { Empty, Failed, useCall } from "./parts/load.js";
 import { Head } from "./parts/page.js";
-import { Icon, Signs } from "./parts/text.js";
+import { Icon, plain, Signs } from "./parts/text.js";
 import { Ago, number, ZoneSwitch } from "./parts/time.js";
 import { findSession, lost, seesPeople, session, signOut } from "./request.js";
 import { go, href, kept, useAddress, useTitle } from "./state.js";
@@ -176,7 +176,7 @@ function Shell({ who }) {
           list?.length > 1 &&
           html`<label class="field"><span>App</span><select value=${chosen ?? list[0].id}
           onChange=${(event) => go(href((address.path ?? []).slice(0, 1), { app: event.currentTarget.value }))}>
-          ${list.map(({ id, name }) => html`<option value=${id}>${name || id}</option>`)}</select></label>`
+          ${list.map(({ id, name }) => html`<option value=${id}>${plain(name || id)}</option>`)}</select></label>`
         }
         <${Nav} now=${route?.[2]} app=${chosen} apps=${list} ill=${ill} />
         <div class="foot">

@@ -57,12 +57,13 @@ export function kept(name, fallback) {
   };
 }
 
-/** `{path, params}` of an address; `path` is undefined where it is not percent-encoded correctly. */
+/** `{path, params}` of an address; `path` is undefined where it is not percent-encoded correctly, or has a word that no URL can. */
 export function parse(hash) {
   const [path, ...query] = hash.replace(/^#?\/?/, "").split("?");
   const params = new URLSearchParams(query.join("?"));
   try {
-    return { path: path.split("/").filter(Boolean).map(decodeURIComponent), params };
+    const words = path.split("/").filter(Boolean).map(decodeURIComponent);
+    return { path: words.some((word) => word === "." || word === "..") ? undefined : words, params };
   } catch {
     return { path: undefined, params };
   }

@@ -9,8 +9,8 @@ import { html, useEffect, useState } from "../vendor/preact.js";
 import { jsonText } from "../parts/text.js";
 import { membersOf } from "./profile.js";
 
-/** Members and clients as rows `[path, value]`. */
-const rowsOf = (user) => new Map([...membersOf(user), ...(user.clients ?? []).map((client) => [`clients ${client.id}`, client])]);
+/** Members and clients as rows `[path, value]`; a client whose id is left out is known by its place. */
+const rowsOf = (user) => new Map([...membersOf(user), ...(user.clients ?? []).map((client, n) => [`clients ${client.id ?? n + 1}`, client])]);
 
 export function AsOf({ user, app, params }) {
   const wanted = params.get("asOf") ?? "";

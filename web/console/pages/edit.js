@@ -106,7 +106,7 @@ export function Edit({ app, user, etag, close, saved }) {
         <div class="fields"><h3>Properties</h3>${form.properties.map(
           (one, n) => html`<div class="property">
           <label><span class="visually-hidden">Key</span><input value=${one.key} readonly=${one.was !== undefined} onInput=${(event) => setProperty(n, { key: event.currentTarget.value })} /></label>
-          <label><span class="visually-hidden">Value of ${one.key}</span><input value=${one.text} disabled=${one.dropped} onInput=${(event) => setProperty(n, { text: event.currentTarget.value })} /></label>
+          <label><span class="visually-hidden">Value of <${Signs} text=${one.key} /></span><input value=${one.text} disabled=${one.dropped} onInput=${(event) => setProperty(n, { text: event.currentTarget.value })} /></label>
           <button type="button" onClick=${() => setProperty(n, { dropped: !one.dropped })}>${one.dropped ? "Keep" : "Remove"}</button></div>`,
         )}
           <button type="button" onClick=${() => setForm({ ...form, properties: [...form.properties, { key: "", text: "" }] })}>Add a property</button>

@@ -3,7 +3,7 @@ import * as api from "../api.js";
 import { ChangeLines, EventLink, Merges } from "../parts/changes.js";
 import { Empty, Failed, Ghost, useCall } from "../parts/load.js";
 import { Pager, useSize } from "../parts/pager.js";
-import { Signs } from "../parts/text.js";
+import { plain, Signs } from "../parts/text.js";
 import { dayOf, Time, utc, zone } from "../parts/time.js";
 import { go, useAddress, withParams } from "../state.js";
 import { html } from "../vendor/preact.js";
@@ -46,7 +46,7 @@ export function Timeline({ user, app, shown, params }) {
   return html`
     ${page.failure && html`<${Failed} of=${page} what="The timeline" />`}
     <div class="tools"><label class="small">Trigger ${" "}<select value=${wanted ?? ""} onChange=${(event) => go(withParams({ trigger: event.currentTarget.value }))}>
-      <option value="">all</option>${[...new Set([...triggers, wanted].filter(Boolean))].map((one) => html`<option value=${one}>${one}</option>`)}</select></label>
+      <option value="">all</option>${[...new Set([...triggers, wanted].filter(Boolean))].map((one) => html`<option value=${one}>${plain(one)}</option>`)}</select></label>
       <span class="soft small">Times in ${zone()}</span></div>
     ${!all && !page.failure && html`<${Ghost} lines=${10} />`}
     ${all && entries.length === 0 && html`<${Empty} title="No event on this page">${wanted ? html`None has the trigger <code><${Signs} text=${wanted} /></code>. <a href=${withParams({ trigger: null })}>Show all</a>` : "The journal keeps no event of this app user."}<//>`}

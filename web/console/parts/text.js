@@ -2,11 +2,12 @@
 import { html, useState } from "../vendor/preact.js";
 import { Numeral } from "../request.js";
 
-// Control, soft hyphen, zero width, direction, separators, tags, half surrogates: all that a reader cannot see. A joiner
-// between two pictures makes one of them, and stays.
+// Control, soft hyphen, zero width, direction, separators, tags, variations, half surrogates: all that a reader cannot see. A
+// joiner between two pictures makes one of them, and stays, as does what gives a picture its colours.
 const HIDDEN = new RegExp(
   "[\\u0000-\\u001f\\u007f-\\u009f\\u00ad\\u034f\\u061c\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180f\\u200b\\u200c\\u200e\\u200f" +
     "\\u2028-\\u202e\\u2060-\\u206f\\u3164\\ufeff\\uffa0\\ufff0-\\ufffb]|\\p{Surrogate}|[\\u{e0000}-\\u{e0fff}]|" +
+    "(?<!\\p{Extended_Pictographic})[\\ufe00-\\ufe0f](?!\\u20e3)|" +
     "(?<!\\p{Extended_Pictographic}\\ufe0f?\\p{Emoji_Modifier}?)\\u200d|\\u200d(?!\\p{Extended_Pictographic})",
   "gu",
 );
@@ -36,6 +37,9 @@ export function signs(text, { lines = false, bytes = false } = {}) {
   nodes.push(text.slice(end));
   return nodes;
 }
+
+/** Text where there can be no nodes, hidden signs by name. */
+export const plain = (text) => String(text).replace(HIDDEN, (sign) => nameOf(sign, false));
 
 /** Somebody's text on a page. */
 export const Signs = ({ text }) => html`<bdi>${signs(String(text))}</bdi>`;
