@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::job_changes::JobChanges;
 use super::tallies::NewCounts;
 use crate::domain::{AppId, ClientId, Digest, JsonText, Record, RecordKey, WorkingSet};
 use crate::store::tables::SessionChange;
@@ -111,6 +112,8 @@ pub struct Batch {
     pub sessions: Vec<SessionChange>,
     /// The entries for the audit log.
     pub audit: Vec<AuditEntry>,
+    /// Changes of operator jobs and segments.
+    pub jobs: JobChanges,
     /// Counts beside those of its entries and changes.
     pub counts: NewCounts,
     /// The clock of the API afterwards, in µs since 1970. It never runs back.
@@ -125,6 +128,7 @@ impl Batch {
         let (entries, bodies, quarantined, erasures) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let (verdicts, answers) = (Verdicts::default(), Vec::new());
         let (sessions, audit, counts) = (Vec::new(), Vec::new(), NewCounts::default());
+        let jobs = JobChanges::default();
         Self {
             directory,
             entries,
@@ -135,6 +139,7 @@ impl Batch {
             answers,
             sessions,
             audit,
+            jobs,
             counts,
             clock,
             now,
@@ -144,7 +149,7 @@ impl Batch {
     /// Whether there is nothing to be written.
     pub fn is_empty(&self) -> bool {
         let nothing_new = self.entries.is_empty() && self.quarantined.is_empty() && self.sessions.is_empty();
-        let nothing_told = self.answers.is_empty() && self.audit.is_empty();
+        let nothing_told = self.answers.is_empty() && self.audit.is_empty() && self.jobs.is_empty();
         nothing_new && nothing_told && self.verdicts == Verdicts::default()
     }
 }

@@ -43,16 +43,25 @@ impl EntryBound {
 }
 
 /// A range of entries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct EntrySpan {
     /// The least number.
     pub from: Seq,
     /// The greatest number.
+    #[serde(skip_serializing_if = "is_last")]
     pub to: Seq,
     /// The earliest time of receipt, in ms since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<i64>,
     /// The latest time of receipt, in ms since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<i64>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_last(seq: &Seq) -> bool {
+    *seq == EntrySpan::default().to
 }
 
 impl Default for EntrySpan {

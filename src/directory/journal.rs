@@ -232,6 +232,18 @@ impl DirectoryReader {
         callers.collect()
     }
 
+    /// What of each of these entries is stored as received; `None` if that is missing or damaged.
+    pub fn read_contents(&self, entries: &[Entry]) -> Result<Vec<Option<EntryContent>>> {
+        let rows = self.snapshot()?;
+        let mut batch = UnpackedBatch::default();
+        let content = |entry: &Entry| match batch.body(&*rows, entry) {
+            Ok((_, body)) => Ok(Some(EntryContent::of(entry, &body))),
+            Err(Error::Hole(_)) => Ok(None),
+            Err(error) => Err(error),
+        };
+        entries.iter().map(content).collect()
+    }
+
     /// The body of each of these entries, with the first number of its batch; empty if it was deleted.
     ///
     /// # Errors

@@ -45,6 +45,16 @@ pub struct ListPage {
 }
 
 impl ListCursor {
+    /// The cursor behind an `_id`, in the order of `_id`s.
+    pub fn behind_id(id: SmoochId) -> Self {
+        Self { key: 0, id, upto: i64::MAX, moves: 0, epoch: None }
+    }
+
+    /// The `_id` of the app user before it.
+    pub fn into_id(self) -> SmoochId {
+        self.id
+    }
+
     /// The cursor for reading in the opposite direction, which ignores moves.
     pub fn backwards(self) -> Self {
         Self { upto: i64::MAX, moves: i64::MAX, ..self }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::batch::{Answered, Batch, Saved};
 use super::body_bytes::QuarantineCount;
 use super::erasure::begin_erasures;
+use super::operator_jobs::forget_in_jobs;
 use super::overlay::Overlay;
 use super::tallies::CountedBy;
 use super::transaction::{DirectoryTransaction, QuarantineLimits, WriterState};
@@ -72,10 +73,12 @@ impl DirectoryTransaction<'_> {
         if !batch.audit.is_empty() {
             writes.push(Write::Insert(RowCells::of(&batch.audit)));
         }
+        batch.jobs.append_to(&mut writes);
         if !batch.erasures.is_empty() {
             let overlay = Overlay::of_writes(txn.rows(), &writes)?;
             let erasing = begin_erasures(&overlay, &batch.erasures, batch.now)?;
             writes.extend(erasing);
+            writes.extend(forget_in_jobs(&batch.jobs, txn.rows(), &batch.erasures)?);
         }
         let committed = txn.commit(&writes)?;
         state.bodies.quarantine = quarantined;

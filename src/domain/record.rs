@@ -310,8 +310,13 @@ impl Record {
 
     /// Every `userId` of the record, Smooch's and ours, as JSON text: the keys for look-ups.
     pub fn user_ids(&self) -> BTreeSet<&JsonText> {
-        let smooch = self.smooch.fields.get(&Field::UserId).and_then(|reported| reported.value.as_ref());
-        let ours = self.overrides.get(&Field::UserId).and_then(|set| set.value.value.as_ref());
+        self.texts_of(&Field::UserId)
+    }
+
+    /// The values of a field, Smooch's and ours, as JSON text.
+    pub fn texts_of(&self, field: &Field) -> BTreeSet<&JsonText> {
+        let smooch = self.smooch.fields.get(field).and_then(|reported| reported.value.as_ref());
+        let ours = self.overrides.get(field).and_then(|set| set.value.value.as_ref());
         smooch.into_iter().chain(ours).collect()
     }
 }

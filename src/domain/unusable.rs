@@ -1,9 +1,12 @@
 //! Why a body is in quarantine.
 
+use serde::{Deserialize, Serialize};
+
 use super::value_names;
 
 /// Why a body, or an event of one, cannot be used. Its name is a label of the metrics and a filter of the quarantine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum UnusableReason {
     /// It is not JSON.
     NotJson,

@@ -33,28 +33,38 @@ use crate::store::{Actor, AuditAction, AuditEntry, Seq};
 const REBUILD_BYTES: usize = 8 << 20;
 
 /// What became of a quarantined body that was parsed again.
-pub(super) struct Redriven {
-    pub(super) result: WebhookResult,
+struct Redriven {
+    result: WebhookResult,
     /// Why it stays in quarantine: the reason code, and the detail.
-    pub(super) trouble: Option<(&'static str, String)>,
+    trouble: Option<(&'static str, String)>,
 }
 
-/// Parses a quarantined body again, by today's bounds, and applies it as if it came now; `None` if it is not in
-/// quarantine, or `may` refuses its app.
-pub(super) async fn redrive_one(
+/// Parses a quarantined body again, by today's bounds, as if it came now; `None` if it is not in quarantine, or `may`
+/// refuses its app.
+pub(super) async fn prepare_redrive(
     shared: &HttpState,
     seq: Seq,
     by: Arc<Actor>,
     may: impl Fn(&AppId) -> bool,
-) -> Result<Option<Redriven>, ApiError> {
+) -> Result<Option<RetryJob>, ApiError> {
     let quarantined = move |reader: &mut DirectoryReader| reader.find_quarantined(seq);
     let held = reads::QUARANTINED.run(&shared.readers, quarantined).await?;
     let Some(held) = held.filter(|held| may(&held.app)) else { return Ok(None) };
     let now = now_ms();
     let read = webhooks::read(shared, &held.app, now, &held.body);
-    let delivered = webhooks::split_usable(&held.app, now, held.body, read);
-    let trouble = delivered.unusable.first().map(|(reason, detail)| (*reason, detail.clone()));
-    let retry = RetryJob { seq, held_since: held.received, webhook: delivered, by };
+    let webhook = webhooks::split_usable(&held.app, now, held.body, read);
+    Ok(Some(RetryJob { seq, held_since: held.received, webhook, by }))
+}
+
+/// Redrives one body; `None` as of [`prepare_redrive`].
+async fn redrive_one(
+    shared: &HttpState,
+    seq: Seq,
+    by: Arc<Actor>,
+    may: impl Fn(&AppId) -> bool,
+) -> Result<Option<Redriven>, ApiError> {
+    let Some(retry) = prepare_redrive(shared, seq, by, may).await? else { return Ok(None) };
+    let trouble = retry.webhook.unusable.first().map(|(reason, detail)| (*reason, detail.clone()));
     let Some(result) = shared.queue.retry_quarantined(retry).await? else { return Ok(None) };
     let (learned, unusable, erased) = (result.learned, result.quarantined, result.erased);
     tracing::info!(seq, learned, unusable, erased, "a body was redriven");

@@ -1,7 +1,7 @@
 //! The calls of operators about the service as a whole, on the admin listener.
 
 mod apps;
-mod backups;
+pub(super) mod backups;
 mod health;
 mod settings;
 mod stats;
@@ -11,6 +11,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::{get, post};
 
+use super::jobs;
 use super::state::HttpState;
 
 /// Their routes.
@@ -20,7 +21,7 @@ pub(super) fn calls() -> Router<Arc<HttpState>> {
         .route("/health", get(health::get))
         .route("/settings", get(settings::get))
         .route("/reload", post(settings::reload))
-        .route("/backups", get(backups::list).post(backups::make))
-        .route("/backups/{name}/verify", post(backups::verify))
+        .route("/backups", get(backups::list).post(jobs::start_backup))
+        .route("/backups/{name}/verify", post(jobs::start_verification))
         .route("/stats", get(stats::count))
 }

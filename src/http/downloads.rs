@@ -40,7 +40,7 @@ struct FileCall {
     of_people: bool,
 }
 
-const FILES: [FileCall; 5] = [
+const FILES: [FileCall; 6] = [
     FileCall {
         route: "/v1/apps/{app}/appusers",
         forms: &["text/csv", "application/x-ndjson"],
@@ -49,6 +49,7 @@ const FILES: [FileCall; 5] = [
     FileCall { route: "/v1/apps/{app}/persons/{id}", forms: &[], of_people: true },
     FileCall { route: "/audit", forms: &["text/csv"], of_people: false },
     FileCall { route: "/journal/{seq}/body", forms: &[], of_people: true },
+    FileCall { route: "/jobs/{id}/file", forms: &[], of_people: true },
     FileCall { route: "/quarantine/{seq}/body", forms: &[], of_people: true },
 ];
 

@@ -35,6 +35,8 @@ pub(super) enum ErrorMember {
     User(String),
     /// How many there are.
     Count(u64),
+    /// The number of the job that runs.
+    Job(u64),
     /// The oldest retained change, and the epoch of the feed.
     Oldest(u64, Option<Epoch>),
 }
@@ -161,6 +163,7 @@ impl IntoResponse for ApiError {
                 epoch.iter().for_each(|epoch| answer["epoch"] = epoch.to_string().into());
             }
             Some(ErrorMember::Count(count)) => answer["count"] = (*count).into(),
+            Some(ErrorMember::Job(job)) => answer["job"] = (*job).into(),
             None => {}
         }
         let mut response = self.respond(self.status, &answer);

@@ -16,6 +16,7 @@ use tokio::time::sleep;
 use super::accept::{ExportFormat, OF_PAGES, refuse_pages};
 use super::answers::json;
 use super::api_request::ApiRequest;
+use super::attachment::name_file;
 use super::audit::AuditedExport;
 use super::error::ApiError;
 use super::list_request::{ListRequest, MOST_IN_V1, PageStart};
@@ -30,22 +31,27 @@ const MOST_RETRIES: u32 = 5;
 const RETRY_PAUSE: Duration = Duration::from_millis(300);
 
 impl ExportFormat {
-    fn content_type(self) -> &'static str {
+    pub(super) fn content_type(self) -> &'static str {
         match self {
             Self::Ndjson => "application/x-ndjson",
             Self::Csv => "text/csv; charset=utf-8; header=present",
         }
     }
 
-    /// The file name for a browser.
-    fn attachment(self, app: &AppId) -> String {
+    /// The name of the file for a browser.
+    pub(super) fn file_name(self, app: &AppId) -> String {
         // An app's id may be any text; a file name may not.
         let app: String = app.as_str().chars().filter(char::is_ascii_alphanumeric).collect();
         let ending = if self == Self::Csv { "csv" } else { "ndjson" };
-        format!("attachment; filename=\"appusers-{app}.{ending}\"")
+        format!("appusers-{app}.{ending}")
     }
 
-    fn text(self, users: &[ShownUser<'_>]) -> Vec<u8> {
+    /// What comes before the first app user.
+    pub(super) fn head(self) -> Vec<u8> {
+        if self == Self::Csv { csv::header_row() } else { Vec::new() }
+    }
+
+    pub(super) fn text(self, users: &[ShownUser<'_>]) -> Vec<u8> {
         match self {
             Self::Ndjson => users.iter().flat_map(|user| (v1::line(user) + "\n").into_bytes()).collect(),
             Self::Csv => csv::write_rows(users.iter().cloned()),
@@ -58,11 +64,11 @@ impl ExportFormat {
 /// complete.
 pub(super) async fn open(request: ApiRequest, form: ExportFormat) -> Result<Response, ApiError> {
     request.caller.must_see_people(|| "An export".to_owned())?;
-    let attachment = form.attachment(&request.caller.app);
+    let file_name = form.file_name(&request.caller.app);
     let mut reading = ExportStream::begin(request, form).await?;
     // A refusal still has a status here.
     let first = reading.page().await?;
-    let mut begin = if form == ExportFormat::Csv { csv::header_row() } else { Vec::new() };
+    let mut begin = form.head();
     begin.extend(first);
     let stream = unfold((Some(begin), reading), |(first, mut reading)| async {
         let chunk = match first {
@@ -75,9 +81,7 @@ pub(super) async fn open(request: ApiRequest, form: ExportFormat) -> Result<Resp
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(form.content_type()));
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-    if let Ok(attachment) = HeaderValue::try_from(attachment) {
-        headers.insert(header::CONTENT_DISPOSITION, attachment);
-    }
+    name_file(&mut response, &file_name);
     Ok(response)
 }
 

@@ -10,8 +10,9 @@ use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
+use serde_json::value::RawValue;
 
-use super::answers::answer;
+use super::answers::{answer, raw, to_json};
 use super::attachment::attachment;
 use super::error::ApiError;
 use super::operator_request::{OperatorRequest, number};
@@ -20,7 +21,7 @@ use crate::clock::now_ms;
 use crate::config::RetentionSettings;
 use crate::directory::DirectoryReader;
 use crate::directory::journal::{EntryContent, EntryState};
-use crate::domain::SmoochId;
+use crate::domain::{SmoochId, Visibility};
 use crate::ingest::maintenance::reparse_event;
 use crate::operators::Operator;
 use crate::smooch::journal_entry::note;
@@ -28,6 +29,7 @@ use crate::store::readers::LaneReader as _;
 use crate::store::{self, AuditEntry, Entry, Seq, Source};
 use entry_answer::EntryAnswer;
 use request::JournalRequest;
+pub(super) use request::{UserFilter, bound};
 pub(super) use tail::tail;
 
 /// The most entries that one page looks at.
@@ -64,6 +66,17 @@ pub(super) async fn list(request: OperatorRequest) -> Result<Response, ApiError>
         Ok(found)
     };
     reads::JOURNAL_PAGE.run(&request.shared.readers, read).await?
+}
+
+/// Entries as a list shows them.
+pub(super) fn show_entries(
+    reader: &mut DirectoryReader,
+    entries: &[Entry],
+    visibility: Visibility,
+) -> store::Result<Box<RawValue>> {
+    let bodies = reader.describe_bodies(entries)?;
+    let shown = entries.iter().zip(&bodies).map(|(entry, body)| EntryAnswer::new(entry, body, visibility));
+    Ok(raw(to_json(&shown.collect::<Vec<_>>())))
 }
 
 /// GET `/journal/{seq}`: the entry, what it changed and merged, the entry before it of each of its app users, and the

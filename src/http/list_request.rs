@@ -14,7 +14,7 @@ use crate::domain::{AppId, AppVersion, ShownUser};
 
 /// The most rows that one look-up scans; a page with fewer matches than its limit may continue from
 /// there.
-const MOST_ROWS_SCANNED: usize = 20_000;
+pub(super) const MOST_ROWS_SCANNED: usize = 20_000;
 
 /// The most such look-ups of a bounded count.
 const COUNT_PIECES: usize = 10;

@@ -20,7 +20,7 @@ const HEAD: &str = include_str!("../../openapi/head.json");
 const SCHEMAS: [&str; 2] =
     [include_str!("../../openapi/schemas.json"), include_str!("../../openapi/schemas-v2.json")];
 const ANSWERS: &str = include_str!("../../openapi/answers.json");
-const AREAS: [&str; 12] = [
+const AREAS: [&str; 13] = [
     include_str!("../../openapi/webhooks.json"),
     include_str!("../../openapi/app-users.json"),
     include_str!("../../openapi/feed.json"),
@@ -30,6 +30,7 @@ const AREAS: [&str; 12] = [
     include_str!("../../openapi/operator.json"),
     include_str!("../../openapi/console-files.json"),
     include_str!("../../openapi/journal.json"),
+    include_str!("../../openapi/jobs.json"),
     include_str!("../../openapi/console.json"),
     include_str!("../../openapi/audit.json"),
     include_str!("../../openapi/about.json"),

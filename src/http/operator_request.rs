@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, MatchedPath};
-use axum::http::Method;
 use axum::http::request::Parts;
+use axum::http::{Method, StatusCode};
 
 use super::audit::actor_of;
 use super::error::ApiError;
@@ -16,7 +16,7 @@ use crate::clock::now_ms;
 use crate::directory::DirectoryReader;
 use crate::domain::{AppId, Visibility};
 use crate::operators::Operator;
-use crate::store::{Actor, AuditAction, AuditEntry, Seq};
+use crate::store::{Actor, AuditAction, AuditEntry, Segment, Seq};
 
 /// A request of an operator, with its parameters, all of which are known.
 pub(super) struct OperatorRequest {
@@ -77,9 +77,9 @@ impl OperatorRequest {
         named.map_or_else(|| self.operator.apps.clone(), |named| Some(BTreeSet::from([AppId::from(named)])))
     }
 
-    /// The app of `user`: that of the parameter `app`, or the only one that the operator may see.
-    pub(super) fn app_of_user(&self) -> Result<AppId, ApiError> {
-        if let Some(app) = self.value("app") {
+    /// The app of `user`: the one that is named, or the only one that the operator may see.
+    pub(super) fn app_of_user(&self, named: Option<&str>) -> Result<AppId, ApiError> {
+        if let Some(app) = named {
             return Ok(app.into());
         }
         let known = self.shared.settings.apps.iter().map(|app| AppId::from(app.id.as_str()));
@@ -117,10 +117,27 @@ impl OperatorRequest {
         (!self.is_head).then(|| actor_of(&self.operator))
     }
 
-    /// Refuses, with 403, an operator who may not see the data of people.
+    /// Refuses, with 403, an operator who may not see the data of people a body, which has some.
     pub(super) fn must_see_people(&self) -> Result<(), ApiError> {
-        let why = "A body needs personal_data = true, which this operator does not have";
-        if self.visibility().is_masked() { Err(ApiError::forbidden(why)) } else { Ok(()) }
+        self.must_see_values("A body")
+    }
+
+    /// The same for anything else that needs them.
+    pub(super) fn must_see_values(&self, what: &str) -> Result<(), ApiError> {
+        if !self.visibility().is_masked() {
+            return Ok(());
+        }
+        let why = format!("{what} needs personal_data = true, which this operator does not have");
+        Err(ApiError::new(StatusCode::FORBIDDEN, "forbidden", why))
+    }
+
+    /// The segment with this id. 404 if there is none that the operator may see.
+    pub(super) async fn find_segment(&self, id: &str) -> Result<Segment, ApiError> {
+        let id = id.to_owned();
+        let read = move |reader: &mut DirectoryReader| reader.find_segment(&id);
+        let found = reads::SEGMENT.run(&self.shared.readers, read).await?;
+        let found = found.filter(|segment| self.operator.sees(&segment.app));
+        found.ok_or_else(|| ApiError::not_found("There is no segment with this id"))
     }
 }
 

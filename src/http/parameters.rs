@@ -7,6 +7,7 @@ use axum::extract::{MatchedPath, Request};
 use axum::http::{Method, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
 
 use super::error::ApiError;
 use super::openapi;
@@ -84,6 +85,23 @@ pub(super) fn value<'q>(query: &'q [(String, String)], name: &str) -> Option<&'q
 
 pub(super) fn boolean(name: &str, value: &str) -> Result<bool, ApiError> {
     value.parse().map_err(|_| ApiError::bad_request(format!("{name} must be true or false")))
+}
+
+/// A value in a body that may also be written as a number, such as a time.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum TextOrNumber {
+    Text(String),
+    Number(serde_json::Number),
+}
+
+impl TextOrNumber {
+    pub(super) fn text(&self) -> String {
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::Number(number) => number.to_string(),
+        }
+    }
 }
 
 /// A text that is not empty.

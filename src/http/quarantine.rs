@@ -1,6 +1,5 @@
 //! The quarantine for operators: the bodies in it, with their reasons.
 
-mod many;
 mod selection;
 
 use axum::extract::Path;
@@ -22,8 +21,7 @@ use crate::operators::Operator;
 use crate::store::rows::RowFilter;
 use crate::store::tables::QuarantinedSummary;
 use crate::store::{AuditEntry, Quarantined, Seq};
-pub(super) use many::{drop, redrive};
-use selection::QuarantineSelection;
+pub(super) use selection::{QuarantineSelection, SelectedBodies};
 
 const DEFAULT_LIMIT: usize = 50;
 const MOST: usize = 200;
@@ -36,7 +34,7 @@ const MASKED: [&str; 2] = ["detail", "headers"];
 
 /// A body in quarantine, without the body itself.
 #[derive(Serialize)]
-struct QuarantinedAnswer<'q> {
+pub(super) struct QuarantinedAnswer<'q> {
     seq: Seq,
     app: &'q str,
     received: String,
@@ -51,7 +49,7 @@ struct QuarantinedAnswer<'q> {
 }
 
 impl<'q> QuarantinedAnswer<'q> {
-    fn new(held: &'q QuarantinedSummary, visibility: Visibility) -> Self {
+    pub(super) fn new(held: &'q QuarantinedSummary, visibility: Visibility) -> Self {
         Self {
             seq: held.seq,
             app: held.app.as_str(),

@@ -90,6 +90,17 @@ reads! {
     QUARANTINED_BODY: Console, "a body in quarantine with its headers",
         ["GET /quarantine/{seq}", "GET /quarantine/{seq}/body", "GET /downloads/{code}"],
         "one row";
+    JOBS: Console, "the jobs of operators", ["GET /jobs"], "the last 1,000 jobs";
+    JOB: Console, "a job", ["GET /jobs/{id}", "DELETE /jobs/{id}", "GET /jobs/{id}/failures", "GET /jobs/{id}/file", "GET /downloads/{code}"], "one row";
+    JOB_FAILURES: Console, "what failed in a job", ["GET /jobs/{id}/failures"], "200 rows";
+    JOB_USERS: Console, "the app users that a job is of", ["POST /jobs"],
+        "only the time limit. Other reads get a turn after every 20,000 rows";
+    JOB_BODIES: Console, "the bodies of the next step of a job", [], "64 bodies, 20,000 looked at";
+    REPLAY_SELECTION: Console, "the entries that a replay is of", ["POST /journal/replay"],
+        "only the time limit. Other reads get a turn after every 20,000 entries";
+    REPLAYED: Console, "the entries of the next step of a replay", [], "64 entries with their bodies, 20,000 looked at";
+    SEGMENTS: Console, "the segments", ["GET /segments"], "500 of each app";
+    SEGMENT: Console, "a segment", ["POST /jobs", "PUT /segments/{id}", "DELETE /segments/{id}"], "one row";
     TALLIES: Console, "counts over time", ["GET /stats"], "of each app 2,880 minutes or 9,600 hours";
     LAST_WEBHOOKS: Long, "the last webhook of each app, at the start", [], "10,000 entries of the journal";
 }

@@ -15,8 +15,8 @@ use super::host::{self, Hosts};
 use super::state::HttpState;
 use super::{
     addresses, admin, admin_actions, app_users, audit, console, devices, door, downloads, feed, history,
-    import, journal, middleware, openapi, parameters, person_file, quarantine, session, stray_webhooks,
-    tombstone, users, webhooks,
+    import, jobs, journal, middleware, openapi, parameters, person_file, quarantine, segments, session,
+    stray_webhooks, tombstone, users, webhooks,
 };
 use crate::config::Settings;
 use crate::metrics::Metrics;
@@ -115,8 +115,15 @@ pub fn admin_router(shared: Arc<HttpState>) -> Router {
         .route("/journal/{seq}", get(journal::show))
         .route("/journal/{seq}/body", get(journal::body))
         .route("/quarantine", get(quarantine::list))
-        .route("/quarantine/redrive", post(quarantine::redrive))
-        .route("/quarantine/drop", post(quarantine::drop))
+        .route("/quarantine/redrive", post(jobs::redrive))
+        .route("/quarantine/drop", post(jobs::drop))
+        .route("/journal/replay", post(jobs::replay))
+        .route("/jobs", get(jobs::list).post(jobs::create))
+        .route("/jobs/{id}", get(jobs::show).delete(jobs::cancel))
+        .route("/jobs/{id}/failures", get(jobs::failures))
+        .route("/jobs/{id}/file", get(jobs::file))
+        .route("/segments", get(segments::list).post(segments::create))
+        .route("/segments/{id}", put(segments::update).delete(segments::delete))
         .route("/quarantine/{seq}", get(quarantine::show))
         .route("/quarantine/{seq}/body", get(quarantine::body))
         .route("/rebuild", post(admin_actions::rebuild))

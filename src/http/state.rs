@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::sleep;
 
 use super::answers::{raw, to_json};
@@ -72,6 +72,8 @@ pub struct HttpState {
     pub(super) control: Option<ServiceControl>,
     pub(super) examinations: Examinations,
     pub(super) backups: KnownBackups,
+    /// Told when the job of an operator begins.
+    pub(super) job_begun: Arc<Notify>,
     /// True once the service stops.
     pub draining: watch::Sender<bool>,
 }
@@ -80,6 +82,8 @@ pub struct HttpState {
 pub(super) struct DatabaseFiles {
     pub(super) database: PathBuf,
     pub(super) wal: PathBuf,
+    /// The folder for the files of exports.
+    pub(super) exports: PathBuf,
     /// The size limit of the write-ahead log, in bytes. A reload does not change it.
     pub(super) wal_limit: u64,
 }
@@ -89,9 +93,12 @@ impl DatabaseFiles {
         let StoreUrl::Sqlite(path) = &settings.store.url;
         // The target of a symbolic link, because the log is beside that.
         let database = path.canonicalize().unwrap_or_else(|_| path.clone());
-        let mut wal = database.clone().into_os_string();
-        wal.push("-wal");
-        Self { database, wal: wal.into(), wal_limit: settings.store.wal_limit }
+        let [wal, exports] = ["-wal", "-exports"].map(|ending| {
+            let mut beside = database.clone().into_os_string();
+            beside.push(ending);
+            PathBuf::from(beside)
+        });
+        Self { database, wal, exports, wal_limit: settings.store.wal_limit }
     }
 }
 
@@ -129,6 +136,7 @@ impl HttpState {
             control: None,
             examinations: Examinations::default(),
             backups: KnownBackups::default(),
+            job_begun: Arc::default(),
             draining: watch::Sender::new(false),
         }
     }
@@ -210,6 +218,7 @@ impl HttpState {
             control: self.control.clone(),
             examinations: self.examinations.clone(),
             backups: self.backups.clone(),
+            job_begun: self.job_begun.clone(),
             draining: self.draining.clone(),
         }
     }

@@ -62,6 +62,26 @@ impl BatchBuilder<'_> {
         }
     }
 
+    /// Makes one entry of all that this batch has from the place `first` on with the same app, action and outcome: those of
+    /// a step of an operator job.
+    pub(super) fn unite_audit(&mut self, first: usize, job: Seq) {
+        let mut united: Vec<AuditEntry> = Vec::new();
+        for mut entry in self.batch.audit.drain(first..) {
+            let key = |entry: &AuditEntry| (entry.app.clone(), entry.action, entry.outcome);
+            match united.iter_mut().find(|one| key(one) == key(&entry)) {
+                Some(one) => {
+                    one.ids.append(&mut entry.ids);
+                    one.entries.append(&mut entry.entries);
+                    one.bodies.append(&mut entry.bodies);
+                    one.count = one.count.zip(entry.count).map(|(one, more)| one + more);
+                    one.request = one.request.take().filter(|_| entry.request.is_some());
+                }
+                None => united.push(AuditEntry { detail: Some(format!("job {job}")), ..entry }),
+            }
+        }
+        self.batch.audit.extend(united);
+    }
+
     /// Adds the redrive of a body, whose events were journalled from the place `first` on.
     pub(super) fn audit_redrive(&mut self, by: &Actor, app: &AppId, body: Seq, (first, used): (usize, bool)) {
         let outcome = if used { AuditOutcome::Done } else { AuditOutcome::Failed };

@@ -36,6 +36,8 @@ struct EventOrigin<'a> {
 /// Applies jobs to a directory, and collects what one transaction writes.
 pub(super) struct BatchBuilder<'w> {
     pub(super) batch: Batch,
+    /// The results of bodies that steps of operator jobs applied.
+    pub(super) applied: Vec<WebhookResult>,
     next_seq: u64,
     /// Digests of the events of this batch.
     digests: HashSet<(AppId, Digest)>,
@@ -49,7 +51,8 @@ impl<'w> BatchBuilder<'w> {
         duplicates: &'w mut JournalIndex,
     ) -> Self {
         let batch = Batch::of_directory(directory, txn.clock(), now_ms());
-        Self { batch, next_seq: txn.next_entry(), digests: HashSet::new(), duplicates }
+        let (applied, digests) = (Vec::new(), HashSet::new());
+        Self { batch, applied, next_seq: txn.next_entry(), digests, duplicates }
     }
 
     pub(super) fn add_webhook(
@@ -123,6 +126,19 @@ impl<'w> BatchBuilder<'w> {
         let is_used = result.quarantined == 0;
         self.audit_redrive(&job.by, &job.webhook.app, job.seq, (first, is_used));
         Ok(Some(result))
+    }
+
+    /// Applies an event of the journal again, which was received then (in ms since 1970). It is a duplicate, unless the
+    /// entry is lost or was erased meanwhile.
+    pub(super) fn add_replay(
+        &mut self,
+        txn: &DirectoryTransaction<'_>,
+        job: &WebhookJob,
+        received: i64,
+    ) -> Result<WebhookResult, BatchError> {
+        let since = received - i64::from(Recent::WINDOW) * 1000;
+        let apart = self.split_erased(txn, job);
+        self.apply_events(txn, job, apart.as_ref(), Some(since))
     }
 
     /// Deletes bodies from the quarantine, and returns how many of them existed.

@@ -9,7 +9,7 @@ use crate::domain::command::{Command, CommandOutcome, Refusal};
 use crate::domain::{AppId, CallMade, Event, TooLarge};
 use crate::store::rows::RebuiltRow;
 use crate::store::tables::SessionChange;
-use crate::store::{self, Actor, AuditEntry, Error, Seq};
+use crate::store::{self, Actor, AuditEntry, Error, JobState, OperatorJob, Segment, Seq};
 
 /// A webhook, verified and parsed.
 #[derive(Debug)]
@@ -144,6 +144,107 @@ impl fmt::Debug for RepairJob {
     }
 }
 
+/// A task about operator jobs or segments.
+#[derive(Debug)]
+pub enum OperatorTask {
+    /// Begin a job, unless one runs. Its number is given by the worker.
+    Begin(OperatorJob),
+    /// Take a step of a job.
+    Step(JobStep),
+    /// Cancel a job that runs.
+    Cancel(Seq, Arc<Actor>),
+    /// Create a segment, or change the one with its id.
+    PutSegment(Segment, Arc<Actor>),
+    /// Delete a segment.
+    DeleteSegment(String, Arc<Actor>),
+}
+
+impl OperatorTask {
+    /// The bytes of the bodies that it has.
+    pub(super) fn bytes(&self) -> usize {
+        let Self::Step(step) = self else { return 0 };
+        let bytes = |part: &Arc<JobPart>| match &part.work {
+            PartWork::Replay(webhook, _) => webhook.body.len(),
+            PartWork::Redrive(retry) => retry.webhook.body.len(),
+            PartWork::Command(command) => command.1.bytes(),
+            PartWork::Drop(..) | PartWork::DoneOutside(_) | PartWork::Failed(_) => 0,
+        };
+        step.parts.iter().map(bytes).sum()
+    }
+}
+
+/// The result of an [`OperatorTask`], once it is on disk.
+#[derive(Clone, Debug, PartialEq)]
+pub enum OperatorReply {
+    /// The job as it is now; `None` if there is no such job.
+    Job(Option<Box<OperatorJob>>),
+    /// Nothing was done: this job runs.
+    Busy(Seq),
+    /// The segment is stored, or deleted. False if there is none with its id.
+    Segment(bool),
+    /// Nothing was done: another segment of the app has the name.
+    NameTaken,
+    /// Nothing was done: the app has as many segments as it may have.
+    TooManySegments,
+}
+
+/// A step of an operator job. It is not taken if the job does not run, or is not where the step begins: so no step is
+/// taken twice.
+#[derive(Clone, Debug)]
+pub struct JobStep {
+    /// The job.
+    pub job: Seq,
+    /// The cursor at which it begins.
+    pub from: String,
+    /// What is done, in order. The step ends early at an app user that changed after it was read.
+    pub parts: Vec<Arc<JobPart>>,
+    /// The cursor behind the last part.
+    pub cursor: String,
+    /// The number of parts of the whole job, if it is another than was known.
+    pub total: Option<u64>,
+    /// The end of the job.
+    pub end: Option<JobEnd>,
+}
+
+/// How an operator job ends.
+#[derive(Clone, Debug)]
+pub struct JobEnd {
+    /// Its state from now on.
+    pub state: JobState,
+    /// What came of it, as JSON.
+    pub result: Option<String>,
+    /// Until when its file is kept, in ms since 1970.
+    pub file_until: Option<i64>,
+}
+
+/// A part of an operator job.
+#[derive(Debug)]
+pub struct JobPart {
+    /// What it is about: an `_id`, or a number.
+    pub about: String,
+    /// The cursor behind it.
+    pub cursor: String,
+    /// What is done.
+    pub work: PartWork,
+}
+
+/// What a part of an operator job does.
+#[derive(Debug)]
+pub enum PartWork {
+    /// Executes a command. The journal stores the call.
+    Command(Box<(CommandJob, CallMade)>),
+    /// Applies an entry of the journal again, which was received then, in ms since 1970.
+    Replay(WebhookJob, i64),
+    /// Applies a quarantined body.
+    Redrive(RetryJob),
+    /// Deletes a body from the quarantine.
+    Drop(Seq, Arc<Actor>),
+    /// Nothing in the database: so many were done elsewhere, such as in the file of an export.
+    DoneOutside(u64),
+    /// Nothing: it failed before, for this reason.
+    Failed(String),
+}
+
 /// A task of the worker.
 #[derive(Debug)]
 pub enum Task {
@@ -163,6 +264,8 @@ pub enum Task {
     Repair(RepairJob, Option<Arc<Actor>>),
     /// Add entries to the audit log.
     Audit(Vec<AuditEntry>),
+    /// Begin, continue or cancel an operator job, or change a segment.
+    Operator(Box<OperatorTask>),
     /// Store the version of the rules by which the directory was built.
     SetRules(i64),
     /// Store changes of the sessions of the console, with the entries of the audit log that tell them.
@@ -186,6 +289,8 @@ pub enum Reply {
     Imported(ImportResult),
     /// Of [`Task::Repair`]: how many rows were replaced.
     Repaired(usize),
+    /// Of [`Task::Operator`].
+    Operator(OperatorReply),
 }
 
 /// Why a batch was not committed.

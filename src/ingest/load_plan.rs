@@ -1,6 +1,6 @@
 //! Plans the records to load for a batch, from its jobs, before they are applied.
 
-use super::job::{CommandJob, ImportJob, Task, WebhookJob};
+use super::job::{CommandJob, ImportJob, OperatorTask, PartWork, Task, WebhookJob};
 use crate::directory::batch::{Keys, Reported};
 use crate::domain::command::{Action, Authority};
 use crate::domain::{AppId, Event, Fact, Field, JsonText, Observation, RecordKey, SmoochId, json_text};
@@ -14,6 +14,7 @@ pub(super) fn plan_load(batch: &[&Task]) -> Keys {
             Task::Command(job, _) => add_command(job, &mut keys),
             Task::Retry(job) => add_webhook(&job.webhook, &mut keys),
             Task::Import(job) => add_import(job, &mut keys),
+            Task::Operator(task) => add_step(task, &mut keys),
             Task::Drop(..)
             | Task::Repair(..)
             | Task::SetRules(_)
@@ -23,6 +24,18 @@ pub(super) fn plan_load(batch: &[&Task]) -> Keys {
         }
     }
     keys
+}
+
+fn add_step(task: &OperatorTask, keys: &mut Keys) {
+    let OperatorTask::Step(step) = task else { return };
+    for part in &step.parts {
+        match &part.work {
+            PartWork::Command(command) => add_command(&command.0, keys),
+            PartWork::Replay(job, _) => add_webhook(job, keys),
+            PartWork::Redrive(job) => add_webhook(&job.webhook, keys),
+            PartWork::Drop(..) | PartWork::DoneOutside(_) | PartWork::Failed(_) => {}
+        }
+    }
 }
 
 fn add_webhook(job: &WebhookJob, keys: &mut Keys) {

@@ -12,6 +12,7 @@ mod imports;
 pub mod job;
 mod load_plan;
 pub mod maintenance;
+mod operator_jobs;
 pub mod queue;
 pub mod reapply;
 pub mod worker;

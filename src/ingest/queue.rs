@@ -9,8 +9,8 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::job::{
-    CommandJob, CommandResult, FindRepairs, ImportJob, ImportResult, RepairJob, Reply, RetryJob, Task,
-    WebhookJob, WebhookResult,
+    CommandJob, CommandResult, FindRepairs, ImportJob, ImportResult, OperatorReply, OperatorTask, RepairJob,
+    Reply, RetryJob, Task, WebhookJob, WebhookResult,
 };
 use crate::domain::CallMade;
 use crate::request_context::RequestContext;
@@ -163,6 +163,12 @@ impl Queue {
     /// Resolves once entries of the audit log are on disk.
     pub async fn submit_audit(&self, entries: Vec<AuditEntry>) -> Result<(), SubmitError> {
         self.submit(Task::Audit(entries), COMMAND_BYTES).await.map(drop)
+    }
+
+    /// Resolves once a task about operator jobs or segments is on disk.
+    pub async fn submit_operator(&self, task: OperatorTask) -> Result<OperatorReply, SubmitError> {
+        let bytes = COMMAND_BYTES + task.bytes();
+        expect!(self.submit(Task::Operator(task.into()), bytes), Reply::Operator)
     }
 
     /// Resolves once the version of the rules is stored by which the whole directory was built.

@@ -42,7 +42,7 @@ pub struct WorkerOptions {
     pub heartbeat: WorkerHeartbeat,
 }
 
-type JobResult = Result<Reply, SubmitError>;
+pub(super) type JobResult = Result<Reply, SubmitError>;
 
 /// Commits jobs until the queue is closed and empty, then closes the directory. See [`Worker::run`].
 ///
@@ -180,6 +180,7 @@ impl<'d> Worker<'d> {
                 let webhook = as_unusable(&job.webhook, error.about_the_job()?);
                 self.commit_or_remake(&[&Task::Retry(RetryJob { seq, held_since, webhook, by })])
             }
+            (Task::Operator(task), error) => self.split_step(task, error),
             (Task::Import(_), BatchError::Group(_)) => Ok(vec![Ok(Reply::Imported(ImportResult::TooLarge))]),
             (_, BatchError::Group(_)) => {
                 Ok(vec![Ok(Reply::Answered(CommandResult::Fresh(Box::new(Err(Refusal::TooManyMembers)))))])
@@ -193,7 +194,7 @@ impl<'d> Worker<'d> {
     }
 
     /// Commits a batch. If a derived table is damaged, remakes that table and tries again.
-    fn commit_or_remake(&mut self, tasks: &[&Task]) -> Result<Vec<JobResult>, BatchError> {
+    pub(super) fn commit_or_remake(&mut self, tasks: &[&Task]) -> Result<Vec<JobResult>, BatchError> {
         let mut remade = Vec::new();
         loop {
             match self.commit_or_catch(tasks) {
@@ -263,6 +264,7 @@ impl<'d> Worker<'d> {
                     builder.batch.audit.extend_from_slice(told);
                     Reply::Ticked
                 }
+                Task::Operator(task) => Reply::Operator(builder.add_operator_task(&mut txn, task)?),
                 Task::Audit(entries) => {
                     builder.batch.audit.extend_from_slice(entries);
                     Reply::Ticked
@@ -272,7 +274,7 @@ impl<'d> Worker<'d> {
                 Task::SetRules(_) | Task::Tick => Reply::Ticked,
             }));
         }
-        let batch = builder.batch;
+        let (batch, applied) = (builder.batch, builder.applied);
         let mut saved = Saved::default();
         // An empty batch repeats what is stored, or changes nothing.
         if !batch.is_empty() {
@@ -286,7 +288,7 @@ impl<'d> Worker<'d> {
         } else {
             txn.end_without_writes(&batch.counts);
         }
-        count_events(&self.metrics, &saved, &results);
+        count_events(&self.metrics, &saved, &results, &applied);
         Ok(results)
     }
 
@@ -360,7 +362,7 @@ fn as_unusable(job: &WebhookJob, detail: String) -> WebhookJob {
     }
 }
 
-fn count_events(metrics: &Metrics, saved: &Saved, results: &[JobResult]) {
+fn count_events(metrics: &Metrics, saved: &Saved, results: &[JobResult], applied: &[WebhookResult]) {
     metrics.created.inc_by(saved.created);
     metrics.merged.inc_by(saved.merged);
     metrics.removed.inc_by(saved.removed);
@@ -368,10 +370,11 @@ fn count_events(metrics: &Metrics, saved: &Saved, results: &[JobResult]) {
     metrics.identity_conflicts.inc_by(saved.identity_conflicts);
     metrics.quarantine_dropped.inc_by(saved.quarantine_dropped);
     let webhooks = || {
-        results.iter().filter_map(|result| match result {
+        let replied = results.iter().filter_map(|result| match result {
             Ok(Reply::Stored(result) | Reply::Retried(Some(result))) => Some(result),
             _ => None,
-        })
+        });
+        replied.chain(applied)
     };
     let sum = |count: fn(&WebhookResult) -> usize| webhooks().map(count).sum::<usize>();
     metrics.id_conflicts.inc_by(sum(|result| result.contradicting) as u64);

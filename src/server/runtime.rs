@@ -64,6 +64,8 @@ pub(super) struct Runtime {
     listening_at: [SocketAddr; 2],
     metrics: Arc<Metrics>,
     shared: Arc<HttpState>,
+    /// The state in force, for the task that runs the jobs of operators.
+    states: watch::Sender<Arc<HttpState>>,
     schedule: Schedule,
     /// Stopped by being dropped.
     _relearning: BackgroundRebuild,
@@ -82,6 +84,8 @@ impl Runtime {
         metrics: Arc<Metrics>,
     ) -> Self {
         let shared = Arc::new(shared);
+        let states = watch::Sender::new(shared.clone());
+        tokio::spawn(http::run_operator_jobs(states.subscribe()));
         let live = Self {
             started: settings.clone(),
             in_force: settings.clone(),
@@ -89,6 +93,7 @@ impl Runtime {
             metrics,
             listening: watch_beside(&shared),
             shared,
+            states,
             schedule,
             _relearning: relearning,
             routes: front.routes.clone(),
@@ -163,6 +168,7 @@ impl Runtime {
 
     fn take(&mut self, cause: &str, settings: &Settings, key: Key, need_restart: &[&'static str]) {
         self.shared = Arc::new(self.shared.with(settings, key));
+        self.states.send_replace(self.shared.clone());
         self.listening = watch_beside(&self.shared);
         self.route();
         self.connections.send_replace(Arc::new(settings.server.clone()));

@@ -100,6 +100,14 @@ pub enum AuditAction {
     Reload,
     /// A backup was made.
     Backup,
+    /// A backup was verified.
+    VerifyBackup,
+    /// Bodies of the journal were applied again.
+    Replay,
+    /// An operator job was cancelled.
+    CancelJob,
+    /// A segment was created, changed or deleted.
+    Segment,
     /// A request was refused before it did anything.
     Request,
     /// Refusals that have no entry of their own, because there were too many.
@@ -128,6 +136,10 @@ value_names!(AuditAction {
     SignOut: "signOut",
     Reload: "reload",
     Backup: "backup",
+    VerifyBackup: "verifyBackup",
+    Replay: "replay",
+    CancelJob: "cancelJob",
+    Segment: "segment",
     Request: "request",
     LeftOut: "leftOut",
 });

@@ -254,3 +254,23 @@ impl<const N: usize> FromCell for [u8; N] {
         bytes(cell)?.try_into().map_err(|_| CellError::WrongType)
     }
 }
+
+/// Cells of types with names, as text.
+macro_rules! named_cells {
+    ($($type:ty)*) => {
+        $(impl $crate::store::cell::ToCell for $type {
+            fn to_cell(&self) -> $crate::store::cell::Cell<'_> {
+                $crate::store::cell::ToCell::to_cell(self.as_str())
+            }
+        }
+
+        impl $crate::store::cell::FromCell for $type {
+            fn from_cell(
+                cell: &$crate::store::cell::Cell<'_>,
+            ) -> Result<Self, $crate::store::cell::CellError> {
+                $crate::store::cell::text(cell)?.parse().map_err($crate::store::cell::CellError::damaged)
+            }
+        })*
+    };
+}
+pub(crate) use named_cells;

@@ -5,6 +5,7 @@ mod audit;
 mod feed;
 mod journal;
 mod maintenance;
+mod operator_jobs;
 mod quarantine;
 mod sessions;
 mod tallies;
@@ -21,6 +22,7 @@ pub use maintenance::{
     CLOCK, COMPACTED, Clock, CompactedRecord, CompactedWrite, HORIZON, Horizon, RECEIPTS, Rules,
     StoredReceipt, TOMBSTONES, Tombstone, UPKEEP, decode_record,
 };
+pub use operator_jobs::{ForgottenJob, JOB_FAILURES, JOBS, JobSpec, SEGMENTS};
 pub use quarantine::{
     QUARANTINE, QuarantineReason, QuarantinedApp, QuarantinedBody, QuarantinedShare, QuarantinedSize,
     QuarantinedSummary,
@@ -35,7 +37,7 @@ pub use users::{
 use super::table::Table;
 
 /// Every table.
-pub const ALL: [&Table; 20] = [
+pub const ALL: [&Table; 23] = [
     &ANSWER_SECRET,
     &ANSWERS,
     &AUDIT,
@@ -49,9 +51,12 @@ pub const ALL: [&Table; 20] = [
     &FEEDS,
     &GAPS,
     &HORIZON,
+    &JOB_FAILURES,
+    &JOBS,
     &JOURNAL,
     &QUARANTINE,
     &RECEIPTS,
+    &SEGMENTS,
     &SESSIONS,
     &TALLIES,
     &TOMBSTONES,

@@ -5,6 +5,7 @@ mod commands;
 mod lists;
 mod maintenance_rows;
 mod misuse;
+mod operator_jobs;
 mod reads;
 mod recorded;
 mod rows;
@@ -31,6 +32,7 @@ use self::batches::*;
 use self::commands::*;
 use self::lists::*;
 use self::maintenance_rows::*;
+use self::operator_jobs::*;
 use self::reads::*;
 use self::recorded::Recorded;
 use self::rows::*;
@@ -144,6 +146,8 @@ checks! {
     opened operators_see_the_journal_and_the_quarantine,
     opened counts_of_batches_without_writes_are_stored_later,
     opened old_tallies_are_deleted,
+    opened jobs_and_segments_are_written_and_read,
+    opened an_erasure_forgets_jobs_and_segments_that_name_the_person,
     ---
     reopened numbers_rise_and_survive_reopening,
     reopened an_answer_is_kept_for_a_day,

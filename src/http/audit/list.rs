@@ -86,7 +86,9 @@ impl AuditRequest {
             match name.as_str() {
                 "who" => filter.who = Some(parameters::text(name, value)?),
                 "action" => filter.action = Some(parameters::word(name, value)?),
-                "user" => user = Some((request.app_of_user()?, parameters::text(name, value)?)),
+                "user" => {
+                    user = Some((request.app_of_user(request.value("app"))?, parameters::text(name, value)?));
+                }
                 "since" => filter.since = Some(parameters::time_ms(name, value)?),
                 "until" => filter.until = Some(parameters::time_ms(name, value)?),
                 "limit" => limit = parameters::limit(name, value, MOST)?,

@@ -4,24 +4,21 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use axum::extract;
 use axum::http::StatusCode;
 use axum::response::Response;
 use jiff::Timestamp;
 use serde::Serialize;
+use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use crate::clock::now_ms;
 use crate::config::StoreUrl;
 use crate::domain::timestamp;
 use crate::http::answers::answer;
-use crate::http::audit::actor_of;
 use crate::http::error::ApiError;
 use crate::http::operator_request::OperatorRequest;
 use crate::http::state::HttpState;
 use crate::schedule::{self, BackupFolder, BackupTask};
 use crate::store::sqlite::{Checked, CopyError};
-use crate::store::{AuditAction, AuditEntry, AuditOutcome};
 
 #[derive(Serialize)]
 struct BackupsAnswer {
@@ -78,8 +75,8 @@ impl CheckedAnswer {
     }
 }
 
-/// The folder, and what is in it.
-async fn look(shared: &HttpState) -> Result<(PathBuf, BackupFolder), ApiError> {
+/// The folder, and what is in it. 409 without one.
+pub(in crate::http) async fn look(shared: &HttpState) -> Result<(PathBuf, BackupFolder), ApiError> {
     let folder = shared.settings.backup.folder.clone();
     let folder =
         folder.ok_or_else(|| ApiError::conflict("backup.folder is not set: there are no backups"))?;
@@ -128,95 +125,92 @@ pub(in crate::http) async fn list(request: OperatorRequest) -> Result<Response, 
     Ok(answer(StatusCode::OK, &BackupsAnswer { backups, next }))
 }
 
-/// Runs a task about backups on a thread of its own, which goes on if the caller disconnects, and is cancelled when the
-/// service stops. 409 if one is running.
+/// What came of making or verifying a backup, as JSON.
+pub(in crate::http) enum BackupRun {
+    Done(Value),
+    Failed(Value),
+}
+
+/// Runs a task about backups on a thread of its own, which is cancelled when the service stops; `None` then. An error if
+/// another one is running.
 async fn run<T: Send + 'static>(
     shared: &HttpState,
     task: impl FnOnce(BackupTask) -> Option<T> + Send + 'static,
-) -> Result<T, ApiError> {
+) -> Result<Option<T>, ApiError> {
     let stop = Arc::<AtomicBool>::default();
     let (done, answer) = oneshot::channel();
-    let (ended, has_ended) = oneshot::channel::<()>();
-    let mut draining = shared.draining.subscribe();
-    let stopping = stop.clone();
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = draining.wait_for(|draining| *draining) => stopping.store(true, Ordering::Relaxed),
-            _ = has_ended => {}
-        }
-    });
-    let backup = BackupTask::new(&shared.settings, stop);
+    let backup = BackupTask::new(&shared.settings, stop.clone());
     let run = move || {
         crate::store::readers::give_way();
         _ = done.send(task(backup));
-        drop(ended);
     };
     let failed =
         || ApiError::unavailable("unavailable", "The task could not be run; see the log of the service");
     std::thread::Builder::new().name("backup call".to_owned()).spawn(run).map_err(|_| failed())?;
-    let found = answer.await.map_err(|_| failed())?;
-    found.ok_or_else(|| {
-        ApiError::conflict("A backup is being made or verified; try again when it is complete")
+    let mut draining = shared.draining.subscribe();
+    let found = tokio::select! {
+        _ = draining.wait_for(|draining| *draining) => {
+            stop.store(true, Ordering::Relaxed);
+            return Ok(None);
+        }
+        found = answer => found.map_err(|_| failed())?,
+    };
+    let busy =
+        || ApiError::unavailable("busy", "A scheduled backup is being made; the job waits for its end");
+    found.map(Some).ok_or_else(busy)
+}
+
+/// Makes a backup; `None` if the service stops first.
+pub(in crate::http) async fn make_one(shared: &HttpState) -> Result<Option<BackupRun>, ApiError> {
+    let (folder, _) = look(shared).await?;
+    let Some(made) = run(shared, move |task| task.make_alone(&folder)).await? else { return Ok(None) };
+    Ok(match made {
+        Ok((path, checked)) => {
+            shared.metrics.backup("made");
+            let name = name_of(&path);
+            shared.backups.note(&name, &checked);
+            Some(BackupRun::Done(json!(CheckedAnswer::of(name, checked))))
+        }
+        Err(CopyError::Stopped) => None,
+        Err(error) => {
+            tracing::error!(%error, "backup failed: {error}");
+            shared.metrics.backup("failed");
+            let said = json!({ "code": "backup_failed", "description": error.to_string() });
+            Some(BackupRun::Failed(json!({ "error": said })))
+        }
     })
 }
 
-/// POST `/backups`: makes a backup now, as the schedule does, and deletes the oldest ones beyond `backup.keep`. Answers once
-/// it is complete; if the caller disconnects it goes on, and the next GET shows it.
-pub(in crate::http) async fn make(request: OperatorRequest) -> Result<Response, ApiError> {
-    request.must_see_all_apps()?;
-    let shared = &request.shared;
-    let (folder, _) = look(shared).await?;
-    let (known, metrics, audit) = (shared.backups.clone(), shared.metrics.clone(), shared.audit.clone());
-    let entry = AuditEntry::of(now_ms(), &actor_of(&request.operator), AuditAction::Backup);
-    let made = run(shared, move |task| {
-        let made = task.make_alone(&folder)?;
-        metrics.backup(if made.is_ok() { "made" } else { "failed" });
-        let outcome = if made.is_ok() { AuditOutcome::Done } else { AuditOutcome::Failed };
-        audit.add_later(AuditEntry { outcome, ..entry });
-        Some(made.map(|(path, checked)| {
-            let name = name_of(&path);
-            known.note(&name, &checked);
-            CheckedAnswer::of(name, checked)
-        }))
-    });
-    let made = made.await?.map_err(|error| {
-        tracing::error!(%error, "backup failed: {error}");
-        ApiError::unavailable("unavailable", "The backup failed; see the log of the service")
-    })?;
-    Ok(answer(StatusCode::OK, &made))
-}
-
-/// POST `/backups/{name}/verify`: reads a backup as `rollcall verify` does. 404 for a name that GET does not list: no path
-/// of a caller is opened.
-pub(in crate::http) async fn verify(
-    request: OperatorRequest,
-    extract::Path(name): extract::Path<String>,
-) -> Result<Response, ApiError> {
-    request.must_see_all_apps()?;
-    let shared = &request.shared;
+/// The path of a backup that GET lists.
+pub(in crate::http) async fn find(shared: &HttpState, name: &str) -> Result<PathBuf, ApiError> {
     let (_, found) = look(shared).await?;
     let counted = found.counted.iter().map(|(_, path)| path.as_path());
     let mut all = counted.chain(found.doubtful().map(|(path, _)| path));
     let path = all.find(|path| name_of(path) == name).map(Path::to_owned);
-    let path = path.ok_or_else(|| ApiError::not_found("There is no such backup in backup.folder"))?;
-    let (known, of) = (shared.backups.clone(), name.clone());
-    let verified = run(shared, move |task| {
-        let verified = task.verify_alone(&path)?;
-        match &verified {
-            Ok(checked) => known.note(&of, checked),
-            Err(_) => drop(known.lock().remove(&of)),
-        }
-        Some(verified)
-    });
-    let answered = match verified.await? {
+    path.ok_or_else(|| ApiError::not_found("There is no such backup in backup.folder"))
+}
+
+/// Verifies a backup; `None` if the service stops first.
+pub(in crate::http) async fn verify_one(
+    shared: &HttpState,
+    name: &str,
+) -> Result<Option<BackupRun>, ApiError> {
+    let path = find(shared, name).await?;
+    let Some(verified) = run(shared, move |task| task.verify_alone(&path)).await? else { return Ok(None) };
+    let name = name.to_owned();
+    Ok(match verified {
         Ok(checked) => {
+            shared.backups.note(&name, &checked);
             let backup = Some(CheckedAnswer::of(name.clone(), checked));
-            VerifiedAnswer { name, verdict: "whole", said: None, backup }
+            let answer = VerifiedAnswer { name, verdict: "whole", said: None, backup };
+            Some(BackupRun::Done(json!(answer)))
         }
-        Err(CopyError::Stopped) => return Err(ApiError::unavailable("stopping", "The service is stopping")),
+        Err(CopyError::Stopped) => None,
         Err(error) => {
-            VerifiedAnswer { name, verdict: "damaged", said: Some(error.to_string()), backup: None }
+            shared.backups.lock().remove(&name);
+            let answer =
+                VerifiedAnswer { name, verdict: "damaged", said: Some(error.to_string()), backup: None };
+            Some(BackupRun::Failed(json!(answer)))
         }
-    };
-    Ok(answer(StatusCode::OK, &answered))
+    })
 }

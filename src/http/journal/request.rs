@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::directory::DirectoryReader;
 use crate::directory::entries::{EntryBound, EntryPlace, EntryQuery, EntrySpan};
 use crate::domain::brand::Name;
-use crate::domain::{AppId, SmoochId, timestamp};
+use crate::domain::{AppId, SmoochId, Visibility, timestamp};
 use crate::http::error::{ApiError, no_user};
 use crate::http::list_cursor::{self, OperatorList};
 use crate::http::operator_request::OperatorRequest;
@@ -28,7 +28,7 @@ pub(super) struct JournalRequest {
 }
 
 /// The app user that entries must be about.
-struct UserFilter {
+pub(in crate::http) struct UserFilter {
     app: AppId,
     name: Name,
     /// The name may be a `userId`; else it is an `_id` alone, so that nothing is learned of `userId`s.
@@ -55,9 +55,7 @@ impl JournalRequest {
         let span = EntrySpan::between(since, until);
         query.span = span.ok_or_else(|| ApiError::bad_request("until is before since"))?;
         let user = request.value("user").map(|user| {
-            let (name, by_user_id) =
-                (Name::from(text("user", user)?.as_str()), !request.visibility().is_masked());
-            Ok::<_, ApiError>(UserFilter { app: request.app_of_user()?, name, by_user_id })
+            UserFilter::new(request.app_of_user(request.value("app"))?, user, request.visibility())
         });
         let asked = list_cursor::list_of("journal", &request.query);
         let after = request.value("after").map(|after| list_cursor::place(&asked, "after", after));
@@ -96,7 +94,13 @@ impl JournalRequest {
 }
 
 impl UserFilter {
-    fn ids(&self, reader: &DirectoryReader) -> Result<BTreeSet<SmoochId>, ApiError> {
+    /// The app user with this name. Of an operator who sees no `userId`s it is an `_id`.
+    pub(in crate::http) fn new(app: AppId, user: &str, visibility: Visibility) -> Result<Self, ApiError> {
+        let name = Name::from(text("user", user)?.as_str());
+        Ok(Self { app, name, by_user_id: !visibility.is_masked() })
+    }
+
+    pub(in crate::http) fn ids(&self, reader: &DirectoryReader) -> Result<BTreeSet<SmoochId>, ApiError> {
         Ok(if self.by_user_id {
             reader.resolve_ids(&self.app, &self.name)?
         } else {
@@ -105,7 +109,7 @@ impl UserFilter {
     }
 }
 
-fn bound(name: &str, value: &str) -> Result<EntryBound, ApiError> {
+pub(in crate::http) fn bound(name: &str, value: &str) -> Result<EntryBound, ApiError> {
     EntryBound::parse(value).ok_or_else(|| {
         let forms = timestamp::PARAMETER_FORMS;
         ApiError::bad_request(format!("{name} must be a journal number, or {forms}"))

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use crate::directory::DirectoryReader;
 use crate::directory::entries::{EntryBound, EntrySpan};
 use crate::domain::{AppId, UnusableReason, timestamp};
@@ -20,20 +22,23 @@ const PIECE: usize = 500;
 const STEP: usize = 20_000;
 
 /// Conditions on bodies in quarantine. All must hold.
-#[derive(Clone, Debug, Default)]
-pub(super) struct QuarantineSelection {
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(in crate::http) struct QuarantineSelection {
+    #[serde(skip_serializing_if = "Option::is_none")]
     apps: Option<BTreeSet<AppId>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<UnusableReason>,
     span: EntrySpan,
+    #[serde(skip_serializing_if = "Option::is_none")]
     seqs: Option<BTreeSet<Seq>>,
 }
 
 /// Some of the selected bodies.
-pub(super) struct SelectedBodies {
-    pub(super) bodies: Vec<QuarantinedSummary>,
+pub(in crate::http) struct SelectedBodies {
+    pub(in crate::http) bodies: Vec<QuarantinedSummary>,
     pub(super) looked: usize,
     /// The last body that was looked at; none at the end.
-    pub(super) next: Option<Seq>,
+    pub(in crate::http) next: Option<Seq>,
 }
 
 impl QuarantineSelection {
@@ -44,7 +49,7 @@ impl QuarantineSelection {
     }
 
     /// The selection by these words. 400 names the one that is invalid.
-    pub(super) fn new(
+    pub(in crate::http) fn new(
         request: &OperatorRequest,
         app: Option<&str>,
         reason: Option<&str>,
@@ -75,9 +80,34 @@ impl QuarantineSelection {
         limit: usize,
         most: usize,
     ) -> store::Result<SelectedBodies> {
-        let mut filter = RowFilter { newest_first: true, ..RowFilter::default() };
-        before.into_iter().for_each(|before| filter.continue_after(before));
-        let (mut found, mut last) = (SelectedBodies { bodies: Vec::new(), looked: 0, next: None }, before);
+        let filter = RowFilter { newest_first: true, ..RowFilter::default() };
+        self.read(reader, filter, before, (limit, most))
+    }
+
+    /// At most `limit` bodies, the oldest first, behind a number.
+    pub(in crate::http) fn ahead(
+        &self,
+        reader: &DirectoryReader,
+        after: Option<Seq>,
+        limit: usize,
+    ) -> store::Result<SelectedBodies> {
+        self.read(reader, RowFilter::default(), after, (limit, STEP))
+    }
+
+    /// The apps; `None` for all.
+    pub(in crate::http) fn apps(&self) -> Option<&BTreeSet<AppId>> {
+        self.apps.as_ref()
+    }
+
+    fn read(
+        &self,
+        reader: &DirectoryReader,
+        mut filter: RowFilter,
+        from: Option<Seq>,
+        (limit, most): (usize, usize),
+    ) -> store::Result<SelectedBodies> {
+        from.into_iter().for_each(|from| filter.continue_after(from));
+        let (mut found, mut last) = (SelectedBodies { bodies: Vec::new(), looked: 0, next: None }, from);
         loop {
             // One more than may be looked at, to see whether there are more.
             let piece = reader.list_quarantined(&filter, PIECE.min(most - found.looked + 1))?;
@@ -99,7 +129,7 @@ impl QuarantineSelection {
     }
 
     /// The same of these numbers alone, if any are given.
-    pub(super) fn with_seqs(self, seqs: Option<BTreeSet<Seq>>) -> Self {
+    pub(in crate::http) fn with_seqs(self, seqs: Option<BTreeSet<Seq>>) -> Self {
         Self { seqs, ..self }
     }
 
@@ -114,16 +144,14 @@ impl QuarantineSelection {
         Ok(counts)
     }
 
-    /// How many bodies behind a number are selected, and the first of them, at most `most`, the oldest first.
-    pub(super) async fn find(
+    /// How many bodies are selected, and the first of them, at most `most`, the oldest first.
+    pub(in crate::http) async fn find(
         &self,
         reads: &ActiveRead<DirectoryReader>,
-        after: Option<Seq>,
         most: usize,
-    ) -> Result<(usize, Vec<QuarantinedSummary>), ApiError> {
+    ) -> Result<(u64, Vec<QuarantinedSummary>), ApiError> {
         let (mut count, mut bodies) = (0, Vec::new());
-        let mut filter = RowFilter::default();
-        after.into_iter().for_each(|after| filter.continue_after(after.min(i64::MAX as Seq - 1)));
+        let filter = RowFilter::default();
         let put = |held| {
             count += 1;
             if bodies.len() < most {

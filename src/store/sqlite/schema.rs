@@ -8,7 +8,7 @@ use super::files::header::APPLICATION_ID;
 use rusqlite::Connection;
 
 /// Each schema version and the migration that leads to it. Migrations are only ever added.
-pub(super) const STEPS: [(i64, &str); 7] = [
+pub(super) const STEPS: [(i64, &str); 8] = [
     (1, include_str!("migrations/0001_directory.sql")),
     (2, include_str!("migrations/0002_lists.sql")),
     (3, include_str!("migrations/0003_forget.sql")),
@@ -16,6 +16,7 @@ pub(super) const STEPS: [(i64, &str); 7] = [
     (5, include_str!("migrations/0005_sessions.sql")),
     (6, include_str!("migrations/0006_audit.sql")),
     (7, include_str!("migrations/0007_tallies.sql")),
+    (8, include_str!("migrations/0008_jobs.sql")),
 ];
 
 pub(super) fn newest_schema() -> i64 {

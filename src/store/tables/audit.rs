@@ -2,7 +2,7 @@
 
 use crate::domain::{AppId, SmoochId};
 use crate::store::audit::{AuditAction, AuditEntry, AuditOutcome, How};
-use crate::store::cell::{Cell, CellError, FromCell, ToCell, json, text};
+use crate::store::cell::{Cell, CellError, FromCell, ToCell, json, named_cells, text};
 use crate::store::entry::Seq;
 use crate::store::error::Result;
 use crate::store::select::{ReadRow, row};
@@ -43,22 +43,6 @@ impl ReadRow for (Seq, AuditEntry) {
         let seq = Seq::from_cell(seq).map_err(|error| error.at(AUDIT.name, "seq"))?;
         Ok((seq, AuditEntry::read(entry)?))
     }
-}
-
-macro_rules! named_cells {
-    ($($type:ty)*) => {
-        $(impl ToCell for $type {
-            fn to_cell(&self) -> Cell<'_> {
-                self.as_str().to_cell()
-            }
-        }
-
-        impl FromCell for $type {
-            fn from_cell(cell: &Cell<'_>) -> Result<Self, CellError> {
-                text(cell)?.parse().map_err(CellError::damaged)
-            }
-        })*
-    };
 }
 
 named_cells! { How AuditAction AuditOutcome }

@@ -140,7 +140,7 @@ pub fn a_journal_with_deleted_entries_has_no_holes(mut store: DirectoryWriter, r
     assert_eq!((examination.holes(), examination.last()), (Vec::new(), 9));
 }
 
-fn erase(store: &mut DirectoryWriter, reader: &DirectoryReader, time: i64, id: &str) {
+pub(super) fn erase(store: &mut DirectoryWriter, reader: &DirectoryReader, time: i64, id: &str) {
     let known = reader.read_records(&APP.into(), &[SmoochId::from(id)].into()).unwrap().pop().unwrap().1;
     let events = [event(time, vec![Fact::Erased { user: id.into() }])];
     let mut txn = store.begin().unwrap();

@@ -146,19 +146,17 @@ fn backups_are_made_listed_and_verified() {
     until("the first of the schedule", || {
         get(&program, "/backups")["backups"].as_array().unwrap().len() == 1
     });
-    let mut made = ask(&program, "POST", "/backups", "{}");
-    while made.status == 409 {
-        made = ask(&program, "POST", "/backups", "{}");
-    }
-    assert_eq!(made.status, 200, "{made:?}");
-    let made = made.json();
+    let made = program.end_of_job(&ask(&program, "POST", "/backups", "{}"));
+    assert_eq!((&made["state"], &made["done"]), (&json!("done"), &json!(1)), "{made}");
+    let made = made["result"].clone();
     let name = made["name"].as_str().unwrap();
     let listed = get(&program, "/backups");
     let newest = &listed["backups"][0];
     assert_eq!((&newest["name"], &newest["bytes"]), (&made["name"], &made["bytes"]));
     assert_eq!(newest["checksum"], made["checksum"]);
     assert!(listed["next"].is_string() && newest["verified"].is_string(), "{listed}");
-    let verified = ask(&program, "POST", &format!("/backups/{name}/verify"), "{}").json();
+    let verify = || program.end_of_job(&ask(&program, "POST", &format!("/backups/{name}/verify"), "{}"));
+    let verified = verify()["result"].clone();
     assert_eq!((&verified["verdict"], &verified["backup"]["checksum"]), (&json!("whole"), &made["checksum"]));
     // Only what is listed is opened.
     std::fs::copy(home.path().join("backups").join(name), home.path().join("backups/other.db")).unwrap();
@@ -174,7 +172,9 @@ fn backups_are_made_listed_and_verified() {
     let middle = bytes.len() / 2;
     bytes[middle..middle + 64].fill(0xff);
     std::fs::write(&path, bytes).unwrap();
-    let damaged = ask(&program, "POST", &format!("/backups/{name}/verify"), "{}").json();
+    let job = verify();
+    assert_eq!((&job["state"], &job["failed"]), (&json!("failed"), &json!(1)), "{job}");
+    let damaged = job["result"].clone();
     assert_eq!(damaged["verdict"], "damaged", "{damaged}");
     assert!(damaged["said"].is_string(), "{damaged}");
 }

@@ -17,10 +17,25 @@ fn call(program: &Program, what: &str, body: &Value) -> (u16, Value) {
     (answer.status, answer.json())
 }
 
-fn done(program: &Program, what: &str, body: &Value) -> Value {
-    let (status, answer) = call(program, what, body);
-    assert_eq!(status, 200, "{body}: {answer}");
+fn dry(program: &Program, what: &str, filter: Value) -> Value {
+    let (status, answer) = call(program, what, &json!({ "filter": filter, "dryRun": true }));
+    assert_eq!(status, 200, "{filter}: {answer}");
     answer
+}
+
+/// The job, once it has ended.
+fn done(program: &Program, what: &str, filter: &Value, expect: u64) -> Value {
+    let body = json!({ "filter": filter, "expect": expect }).to_string();
+    program.end_of_job(&ask(program, "POST", &format!("/quarantine/{what}"), &body))
+}
+
+/// Parts that were done, those that failed, and all of them.
+fn parts(job: &Value) -> [u64; 3] {
+    ["done", "failed", "of"].map(|name| job[name].as_u64().unwrap())
+}
+
+fn failures(program: &Program, job: &Value) -> Value {
+    ok(program, &format!("/jobs/{}/failures?limit=200", job["id"]))["failures"].clone()
 }
 
 #[test]
@@ -32,23 +47,23 @@ fn all_of_a_reason_are_redriven_after_the_limit_was_raised() {
     }
     assert_eq!(program.webhook("not json").status, 200);
     let filter = json!({ "reason": "too_deep" });
-    let dry = done(&program, "redrive", &json!({ "filter": filter, "dryRun": true }));
-    assert_eq!((&dry["count"], dry["sample"].as_array().unwrap().len()), (&json!(30), 20), "{dry}");
-    let run = json!({ "filter": filter, "expect": 30 });
-    let still = done(&program, "redrive", &run);
-    assert_eq!((&still["done"], still["left"].as_array().unwrap().len()), (&json!(0), 30), "{still}");
-    assert_eq!(still["left"][0]["reason"], "too_deep");
+    let counted = dry(&program, "redrive", filter.clone());
+    let sample = counted["sample"].as_array().unwrap().len();
+    assert_eq!((&counted["count"], sample), (&json!(30), 20), "{counted}");
+    let still = done(&program, "redrive", &filter, 30);
+    assert_eq!(parts(&still), [0, 30, 30], "{still}");
+    let left = failures(&program, &still);
+    assert_eq!((left.as_array().unwrap().len(), &left[0]["reason"]), (30, &json!("too_deep")));
     assert_eq!(home.rows("quarantine"), 31);
     program.stop();
     home.settings = String::new();
     let program = home.start();
-    let used = done(&program, "redrive", &run);
-    let expected = json!({ "done": 30, "left": [], "missing": 0, "learned": 30, "kept": 0, "repeated": 0,
-                           "hasMore": false, "remaining": 0 });
-    assert_eq!(used, expected);
+    let used = done(&program, "redrive", &filter, 30);
+    assert_eq!((parts(&used), &used["counts"]), ([30, 0, 30], &json!({ "learned": 30 })), "{used}");
     assert_eq!((home.rows("quarantine"), home.rows("journal")), (1, 30));
     assert!((0..30).all(|n| program.app_user(&format!("u{n}")).status == 200));
-    let (status, again) = call(&program, "redrive", &run);
+    assert!(program.metric("rollcall_events_total{outcome=\"learned\"}") >= 30.0);
+    let (status, again) = call(&program, "redrive", &json!({ "filter": filter, "expect": 30 }));
     assert_eq!((status, &again["count"]), (409, &json!(0)), "{again}");
 }
 
@@ -66,19 +81,16 @@ fn a_drop_with_another_number_than_there_are_drops_nothing() {
         assert_eq!(answer["error"]["code"], "conflict");
     }
     assert_eq!(home.rows("quarantine"), 60);
-    let dropped = done(&program, "drop", &json!({ "filter": filter, "dryRun": false, "expect": 50 }));
-    assert_eq!((&dropped["done"], &dropped["hasMore"]), (&json!(50), &json!(false)), "{dropped}");
-    let seqs = done(&program, "drop", &json!({ "filter": { "seqs": [1, 3, 999] }, "expect": 2 }));
-    assert_eq!(seqs["done"], 2);
+    assert_eq!(parts(&done(&program, "drop", &filter, 50)), [50, 0, 50]);
+    assert_eq!(parts(&done(&program, "drop", &json!({ "seqs": [1, 3, 999] }), 2)), [2, 0, 2]);
     let left = ok(&program, "/quarantine")["bodies"].clone();
     let left: Vec<u64> = left.as_array().unwrap().iter().map(|body| body["seq"].as_u64().unwrap()).collect();
     assert_eq!(left, [10, 9, 8, 7, 6, 5, 4, 2]);
-    let all = done(&program, "drop", &json!({ "filter": {}, "expect": 8 }));
-    assert_eq!((&all["done"], home.rows("quarantine")), (&json!(8), 0));
+    assert_eq!((parts(&done(&program, "drop", &json!({}), 8)), home.rows("quarantine")), ([8, 0, 8], 0));
 }
 
 #[test]
-fn more_than_a_thousand_are_done_in_several_calls() {
+fn thousands_are_one_job() {
     let home = Home::new();
     let program = home.start();
     assert_eq!(program.webhook("not json").status, 200);
@@ -86,16 +98,20 @@ fn more_than_a_thousand_are_done_in_several_calls() {
                 INSERT INTO quarantine SELECT n.seq, app, received, reason, detail, headers, body
                 FROM quarantine, n WHERE quarantine.seq = 1";
     home.sql().execute_batch(more).unwrap();
-    let redriven = done(&program, "redrive", &json!({ "filter": {}, "expect": 2500 }));
-    assert_eq!((redriven["left"].as_array().unwrap().len(), &redriven["remaining"]), (1000, &json!(1500)));
-    let next = json!({ "filter": {}, "expect": 1500, "after": redriven["after"] });
-    let redriven = done(&program, "redrive", &next);
-    assert_eq!((&redriven["left"][0]["seq"], &redriven["remaining"]), (&json!(1001), &json!(500)));
-    let mut expect = json!(2500);
-    for _ in 0..3 {
-        expect = done(&program, "drop", &json!({ "filter": {}, "expect": expect }))["remaining"].clone();
+    let redriven = done(&program, "redrive", &json!({}), 2500);
+    assert_eq!(parts(&redriven), [0, 2500, 2500]);
+    let (mut seqs, mut after) = (Vec::new(), String::new());
+    loop {
+        let page = ok(&program, &format!("/jobs/{}/failures?limit=200{after}", redriven["id"]));
+        seqs.extend(page["failures"].as_array().unwrap().iter().map(|failed| failed["about"].clone()));
+        let Some(next) = page["after"].as_str() else { break };
+        after = format!("&after={next}");
     }
-    assert_eq!((expect, home.rows("quarantine")), (json!(0), 0));
+    assert_eq!(seqs, (1..=2500).map(|seq| json!(seq.to_string())).collect::<Vec<_>>());
+    assert_eq!(
+        (parts(&done(&program, "drop", &json!({}), 2500)), home.rows("quarantine")),
+        ([2500, 0, 2500], 0)
+    );
 }
 
 #[test]
@@ -111,7 +127,7 @@ fn what_is_not_asked_right_does_nothing() {
         (json!({ "filter": { "since": "yesterday" }, "expect": 1 }), "since must be"),
         (json!({ "filter": { "since": 5, "until": 4 }, "expect": 1 }), "until is before since"),
         (json!({ "filter": { "reason": "" }, "expect": 1 }), "reason must be one of not_json"),
-        (json!([1]), "not a selection"),
+        (json!([1]), "The body cannot be used"),
     ] {
         for what in ["redrive", "drop"] {
             let (status, answer) = call(&program, what, &body);
@@ -129,17 +145,21 @@ fn an_operator_changes_only_what_may_be_seen() {
     let program = home.start_for(of_app("una", OTHER));
     assert_eq!(program.webhook("not json").status, 200);
     webhook_of_other(&program, "not json either");
-    assert_eq!(done(&program, "drop", &json!({ "filter": {}, "dryRun": true }))["count"], 1);
+    assert_eq!(dry(&program, "drop", json!({}))["count"], 1);
     assert_eq!(call(&program, "drop", &json!({ "filter": { "app": APP }, "expect": 1 })).0, 403);
-    assert_eq!(done(&program, "drop", &json!({ "filter": { "seqs": [1, 2] }, "expect": 1 }))["done"], 1);
+    assert_eq!(parts(&done(&program, "drop", &json!({ "seqs": [1, 2] }), 1)), [1, 0, 1]);
     for (method, path) in [("POST", "/quarantine/1/redrive"), ("DELETE", "/quarantine/1")] {
         assert_eq!(ask(&program, method, path, "{}").status, 404, "{method} {path}");
     }
     let home = two_apps("");
     let program = home.start_for(masked("vera"));
     assert_eq!(program.webhook("{\"canary\": tru").status, 200);
-    let dry = done(&program, "redrive", &json!({ "filter": {}, "dryRun": true }));
-    assert_eq!((dry["sample"][0].get("detail"), &dry["sample"][0]["masked"]), (None, &json!(["detail"])));
-    let left = done(&program, "redrive", &json!({ "filter": {}, "expect": 1 }))["left"].clone();
-    assert_eq!(left, json!([{ "seq": 1, "reason": "not_json" }]));
+    let counted = dry(&program, "redrive", json!({}));
+    assert_eq!(
+        (counted["sample"][0].get("detail"), &counted["sample"][0]["masked"]),
+        (None, &json!(["detail"]))
+    );
+    let left = done(&program, "redrive", &json!({}), 1);
+    assert_eq!(failures(&program, &left), json!([{ "about": "1", "reason": "not_json" }]));
+    assert_eq!((left.get("with"), &left["masked"]), (None, &json!(["with"])));
 }

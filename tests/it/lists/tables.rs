@@ -17,7 +17,7 @@ enum Fate {
 }
 use Fate::{Anew, Truth};
 
-const TABLES: [(&str, Fate); 23] = [
+const TABLES: [(&str, Fate); 26] = [
     ("journal", Truth),
     ("bodies", Truth),
     ("changes", Truth),
@@ -41,10 +41,14 @@ const TABLES: [(&str, Fate); 23] = [
     ("answers", Anew("answers")),
     ("sessions", Anew("sessions")),
     ("tallies", Anew("tallies")),
+    ("jobs", Anew("jobs")),
+    ("job_failures", Anew("jobs")),
+    ("segments", Anew("segments")),
 ];
 
 /// Empty tables are not suspicious here: the rows of these may all have been deleted.
-const MAY_BE_EMPTY: [&str; 4] = ["answers", "moves", "sessions", "tallies"];
+const MAY_BE_EMPTY: [&str; 7] =
+    ["answers", "job_failures", "jobs", "moves", "segments", "sessions", "tallies"];
 
 /// Emptied tables that are a source of truth: `verify` and `rebuild` find each entry that the others still refer to.
 fn is_reported_when_emptied(table: &str) -> bool {

@@ -17,13 +17,15 @@ fn file() -> PathBuf {
 }
 
 /// Makes a call of the file.
-fn play(program: &Program, example: &Value) -> (u16, Value) {
+fn play(program: &Program, example: &Value, ids: &HashMap<String, String>) -> (u16, Value) {
     let name = example["call"].as_str().unwrap();
     let found = calls().find(|(_, _, call, _)| call["operationId"] == name);
     let (path, method, call, item) = found.unwrap_or_else(|| panic!("{name} is no call"));
     let mut target = path.replace("{app}", APP);
     for (name, value) in example["path"].as_object().into_iter().flatten() {
-        target = target.replace(&format!("{{{name}}}"), &encoded(value.as_str().unwrap()));
+        let value = value.as_str().unwrap();
+        let value = ids.get(value).map_or(value, String::as_str);
+        target = target.replace(&format!("{{{name}}}"), &encoded(value));
     }
     if let Some(query) = example["query"].as_str() {
         target.push_str(&format!("?{query}"));
@@ -48,6 +50,13 @@ fn play(program: &Program, example: &Value) -> (u16, Value) {
     };
     let listener = if is_admin { program.admin } else { program.listen };
     let answer = request(listener, &method.to_uppercase(), &target, &headers, &body).unwrap();
+    if answer.status == 202 {
+        let job = answer.header("location").unwrap();
+        until("the end of the job", || {
+            let job = request(program.admin, "GET", job, &[], b"").unwrap();
+            job.json()["state"] != "running"
+        });
+    }
     (answer.status, answer.json())
 }
 
@@ -124,8 +133,14 @@ fn the_examples_equal_the_answers_of_the_program() {
     let (program, mut ids) = (home.start(), HashMap::new());
     name_backup(&home);
     for example in &mut examples {
-        let (status, answer) = play(&program, example);
+        let (status, answer) = play(&program, example, &ids);
         if record {
+            alike(&example["answer"], &answer, &mut ids);
+            for id in example["path"].as_object_mut().into_iter().flat_map(|path| path.values_mut()) {
+                if let Some(now) = id.as_str().and_then(|id| ids.get(id)) {
+                    *id = now.clone().into();
+                }
+            }
             example["status"] = status.into();
             example["answer"] = answer;
             continue;

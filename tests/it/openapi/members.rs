@@ -280,9 +280,7 @@ fn ask_about_the_service(members: &mut Members) {
     let backup = home.path().join("backups/rollcall-2026-01-02T00-00-00.000000Z.db");
     until("the first backup", || program.metric("rollcall_backups_total{outcome=\"made\"}") > 0.0);
     std::fs::write(&backup, "no database").unwrap();
-    members.answered("makeBackup", &console::ask(&program, "POST", "/backups", "{}"));
-    let verify = "/backups/rollcall-2026-01-02T00-00-00.000000Z.db/verify";
-    members.answered("verifyBackup", &console::ask(&program, "POST", verify, "{}"));
+    program.end_of_job(&console::ask(&program, "POST", "/backups", "{}"));
     let config = home.path().join("config.toml");
     std::fs::write(config, "[backup]\nfolder = \"backups\"\nkeep = \"x\"\n").unwrap();
     members.answered("reload", &console::ask(&program, "POST", "/reload", "{}"));
@@ -292,6 +290,54 @@ fn ask_about_the_service(members: &mut Members) {
     let calls = [("getHealth", "/health"), ("getSettings", "/settings"), ("listBackups", "/backups")];
     for (call, path) in calls {
         members.answered(call, &console::ask(&program, "GET", path, ""));
+    }
+}
+
+/// Jobs of every kind of answer, and segments.
+fn ask_about_jobs(members: &mut Members) {
+    let masked = console::masked("vera");
+    let home = Home::with(&format!("[backup]\nfolder = \"backups\"\n{}", masked.settings()));
+    let program = home.start();
+    until("the first backup", || program.metric("rollcall_backups_total{outcome=\"made\"}") > 0.0);
+    for body in [first_message("annette", 1.0), "no JSON".to_owned(), "none either".to_owned()] {
+        assert_eq!(program.webhook(body).status, 200);
+    }
+    let mut run = |path: &str, body: Value| {
+        let job = program.end_of_job(&console::ask(&program, "POST", path, &body.to_string()));
+        let path = format!("/jobs/{}", job["id"]);
+        members.answered("getJob", &console::ask(&program, "GET", &path, ""));
+    };
+    run("/quarantine/redrive", json!({ "filter": {}, "expect": 2 }));
+    run("/journal/replay", json!({ "filter": { "seqs": [1] }, "expect": 1 }));
+    run("/jobs", json!({ "kind": "export", "app": APP, "filter": "", "expect": 1 }));
+    run(
+        "/jobs",
+        json!({ "kind": "setProperty", "app": APP, "filter": "q=annette", "property": "a", "value": 1, "expect": 0 }),
+    );
+    let whole = console::ask(&program, "GET", "/backups", "").json()["backups"][0]["name"].clone();
+    run(&format!("/backups/{}/verify", whole.as_str().unwrap()), json!({}));
+    let damaged = "rollcall-2026-01-02T00-00-00.000000Z.db";
+    std::fs::write(home.path().join("backups").join(damaged), "no database").unwrap();
+    run(&format!("/backups/{damaged}/verify"), json!({}));
+    assert_eq!(api(&program, "DELETE", "/v1/appusers/annette?erase=true", &Value::Null).status, 200);
+    let segment = json!({ "app": APP, "name": "x", "query": "q=x" });
+    members.answered("createSegment", &console::ask(&program, "POST", "/segments", &segment.to_string()));
+    home.sql().execute("UPDATE segments SET query = 'of=a-later-version'", []).unwrap();
+    // One that the service does not know of, and so does not end.
+    let running = "INSERT INTO jobs SELECT 99, app, 'backup', spec, who, role, how, request, 'running', began, NULL, 1, 0, 0,
+                   '', counts, NULL, NULL FROM jobs WHERE id = 1";
+    home.sql().execute(running, []).unwrap();
+    members.answered("makeBackup", &console::ask(&program, "POST", "/backups", "{}"));
+    let masked = [("authorization", masked.proof())];
+    let masked: Vec<(&str, &str)> = masked.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    for (call, path) in [
+        ("getJob", "/jobs/4"),
+        ("listJobs", "/jobs"),
+        ("listSegments", "/segments"),
+        ("listJobFailures", "/jobs/1/failures?limit=1"),
+    ] {
+        members.answered(call, &console::ask(&program, "GET", path, ""));
+        members.answered(call, &request(program.admin, "GET", path, &masked, b"").unwrap());
     }
 }
 
@@ -333,6 +379,7 @@ fn every_documented_member_of_an_answer_is_written_and_no_other() {
     play(&mut members);
     ask_as_operators(&mut members);
     ask_about_the_service(&mut members);
+    ask_about_jobs(&mut members);
     trim(&mut members);
     let missing: Vec<&String> = members.documented.difference(&members.seen).collect();
     assert_eq!(missing, Vec::<&String>::new(), "no answer has these");

@@ -1,9 +1,9 @@
 //! Operators of the settings, and sessions of the console.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::conform::prove;
-use super::{Answer, Home, Program, basic, request};
+use super::{Answer, Home, Program, basic, request, until};
 
 /// An operator with a name and a secret.
 #[derive(Clone, Debug)]
@@ -84,7 +84,16 @@ impl Program {
         request(self.admin, "POST", path, &headers, body.to_string().as_bytes()).unwrap()
     }
 
-    /// A code of `rollcall console`.
+    /// The job that a call started, once it has ended.
+    pub fn end_of_job(&self, started: &Answer) -> Value {
+        assert_eq!(started.status, 202, "{started:?}");
+        let path = started.header("location").unwrap().to_owned();
+        let job = || request(self.admin, "GET", &path, &[], b"").unwrap().json();
+        until("the end of the job", || job()["state"] != "running");
+        job()
+    }
+
+    /// The code of a link of `rollcall console`.
     pub fn sign_in_code(&self, role: &str) -> String {
         let made = self.admin_post("/session/code", &json!({ "role": role, "name": "guest" }));
         assert_eq!(made.status, 200, "{made:?}");

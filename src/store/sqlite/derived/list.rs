@@ -9,7 +9,7 @@ use crate::store::sqlite::file_errors::DerivedFault;
 use crate::store::sqlite::{Error, Result};
 
 /// In the order of checks and remakes: each may depend on those before it.
-pub const DERIVED: [Derived; 15] = [
+pub const DERIVED: [Derived; 17] = [
     Derived {
         name: "counters",
         of: "the journal and the feed",
@@ -45,6 +45,27 @@ pub const DERIVED: [Derived; 15] = [
         check: |_, _| Ok(None),
         probe: |_| Ok(true),
         make: Make::AtOnce(|conn| schema::recreate(conn, "sessions", &[])),
+    },
+    Derived {
+        name: "jobs",
+        of: "nothing; remade, it is empty, and a running job ends",
+        serves: "the long tasks of operators",
+        tables: &["jobs", "job_failures"],
+        check: |_, _| Ok(None),
+        probe: |_| Ok(true),
+        make: Make::AtOnce(|conn| {
+            schema::recreate(conn, "jobs", &[])?;
+            schema::recreate(conn, "job_failures", &[])
+        }),
+    },
+    Derived {
+        name: "segments",
+        of: "nothing; remade, it is empty, and only a backup has the segments",
+        serves: "the named lists of operators",
+        tables: &["segments"],
+        check: |_, _| Ok(None),
+        probe: |_| Ok(true),
+        make: Make::AtOnce(|conn| schema::recreate(conn, "segments", &[])),
     },
     Derived {
         name: "tallies",

@@ -1,0 +1,207 @@
+//! The files of exports: beside the database, one a job, readable by their owner alone. A file goes a day after its job, at
+//! once if the job is cancelled, and with every erasure of an app user of its app.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{self as fs_path, PathBuf};
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::extract::Path;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use futures_util::stream::unfold;
+use serde::{Deserialize, Serialize};
+use tokio::task::spawn_blocking;
+
+use super::calls::find;
+use super::filter::read_format;
+use super::spec::{JobSpec, UsersSpec};
+use super::step::NextStep;
+use super::users_work::{UsersPage, UsersWork};
+use crate::clock::now_ms;
+use crate::domain::{AppId, Visibility};
+use crate::http::accept::ExportFormat;
+use crate::http::answers::{json, to_json};
+use crate::http::attachment::{name_file, never_show};
+use crate::http::audit::AuditedExport;
+use crate::http::error::ApiError;
+use crate::http::operator_request::OperatorRequest;
+use crate::http::reads;
+use crate::http::state::HttpState;
+use crate::ingest::job::{JobPart, PartWork};
+use crate::store::{JobKind, JobState, OperatorJob, Seq};
+
+/// How long a file is kept, in ms.
+const KEPT: i64 = 24 * 60 * 60 * 1000;
+
+/// App users that are written at once.
+const AT_ONCE: usize = 500;
+
+/// Bytes that are sent at once.
+const CHUNK: usize = 64 << 10;
+
+/// Where an export goes on.
+#[derive(Default, Serialize, Deserialize)]
+struct ExportCursor {
+    /// The last `_id` that was looked at.
+    after: String,
+    /// The length of the file so far.
+    bytes: u64,
+}
+
+/// Until when the file of an export is kept that ends now, in ms since 1970.
+pub(super) fn kept_until() -> i64 {
+    now_ms() + KEPT
+}
+
+fn path_of(shared: &HttpState, job: Seq) -> PathBuf {
+    shared.files.exports.join(job.to_string())
+}
+
+/// The next step of an export. The bytes are on disk before the step is.
+pub(super) async fn next_step(
+    shared: &Arc<HttpState>,
+    job: &OperatorJob,
+    work: &UsersWork,
+    spec: &UsersSpec,
+) -> Result<NextStep, ApiError> {
+    let app = job.app.clone().unwrap_or_default();
+    let format = read_format(spec.format.as_deref())?;
+    let from: ExportCursor = serde_json::from_str(&job.cursor).unwrap_or_default();
+    let UsersPage { users, next } = work.read_page(shared, &app, &from.after, AT_ONCE).await?;
+    let mut text = if from.bytes == 0 { format.head() } else { Vec::new() };
+    let shown: Vec<_> = users.iter().map(|user| Visibility::Whole.show(user)).collect();
+    text.extend(format.text(&shown));
+    let bytes = from.bytes + text.len() as u64;
+    let (folder, path) = (shared.files.exports.clone(), path_of(shared, job.id));
+    let written = spawn_blocking(move || write_at(&folder, &path, from.bytes, &text)).await;
+    written.unwrap_or_else(|error| Err(io::Error::other(error))).map_err(|error| {
+        tracing::error!(%error, "the file of an export cannot be written: {error}");
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => ApiError::conflict("A part of the file of the export is missing"),
+            _ => ApiError::unavailable(
+                "unavailable",
+                "The file of the export cannot be written now; see the log",
+            ),
+        }
+    })?;
+    let last = users.last().map_or(from.after, |user| user.id.as_str().to_owned());
+    let after = next.as_ref().map_or(last, |next| next.as_str().to_owned());
+    let cursor = to_json(&ExportCursor { after, bytes });
+    let exported = Some(users.len() as u64).filter(|users| *users > 0);
+    let part = |users| {
+        let (about, cursor) = (String::new(), cursor.clone());
+        Arc::new(JobPart { about, cursor, work: PartWork::DoneOutside(users) })
+    };
+    let parts = exported.map(part).into_iter().collect();
+    let end = next.is_none().then_some((JobState::Done, None));
+    Ok(NextStep { parts, cursor, end })
+}
+
+/// Writes bytes behind the first `at` ones, in place of whatever is there.
+fn write_at(folder: &fs_path::Path, path: &fs_path::Path, at: u64, text: &[u8]) -> io::Result<()> {
+    if let Err(error) = DirBuilder::new().mode(0o700).create(folder)
+        && error.kind() != io::ErrorKind::AlreadyExists
+    {
+        return Err(error);
+    }
+    let mut file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    if file.metadata()?.len() < at {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    file.set_len(at)?;
+    file.seek(SeekFrom::Start(at))?;
+    file.write_all(text)?;
+    file.sync_data()
+}
+
+/// Deletes the files that no job keeps.
+pub(super) async fn delete_outdated(shared: &Arc<HttpState>) {
+    let folder = shared.files.exports.clone();
+    if !folder.exists() {
+        return;
+    }
+    let Ok(jobs) = reads::JOB.run_beside(&shared.readers, |reader| reader.list_jobs_with_file()).await else {
+        return;
+    };
+    let now = now_ms();
+    let is_kept = |job: &&OperatorJob| {
+        job.kind == JobKind::Export && (job.is_running() || job.file_until.is_some_and(|until| until > now))
+    };
+    let kept: Vec<String> = jobs.iter().filter(is_kept).map(|job| job.id.to_string()).collect();
+    let delete = move || {
+        for file in fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let is_kept = file.file_name().to_str().is_some_and(|name| kept.iter().any(|kept| kept == name));
+            if !is_kept && let Err(error) = fs::remove_file(file.path()) {
+                tracing::warn!(%error, "the file of an export cannot be deleted, and holds personal data: {error}");
+            }
+        }
+        if kept.is_empty() {
+            // Fails as long as it is not empty.
+            _ = fs::remove_dir(&folder);
+        }
+    };
+    _ = spawn_blocking(delete).await;
+}
+
+/// GET `/jobs/{id}/file`: the file of an export, as a download. 404 if the job has none, 410 once it is deleted.
+pub(in crate::http) async fn send(
+    request: OperatorRequest,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    request.must_see_values("An export")?;
+    let job = find(&request, &id).await?;
+    if job.kind != JobKind::Export {
+        return Err(ApiError::not_found("A job of this kind has no file"));
+    }
+    if job.is_running() {
+        return Err(ApiError::conflict("The job still runs: its file is complete when it is done"));
+    }
+    let gone =
+        || ApiError::expired("The file is deleted: it is kept for a day, and until an app user is erased");
+    let until = job.file_until.filter(|until| *until > now_ms()).ok_or_else(gone)?;
+    tracing::debug!(job = job.id, until, "the file of an export is sent");
+    let spec = job.spec.as_deref().ok_or_else(gone).and_then(JobSpec::read)?;
+    let JobSpec::Users(UsersSpec { format, .. }) = spec else { return Err(gone()) };
+    let format = read_format(format.as_deref())?;
+    let path = path_of(&request.shared, job.id);
+    let file = spawn_blocking(move || File::open(path)).await;
+    let file = file.map_err(|_| gone())?.map_err(|_| gone())?;
+    let app = job.app.clone().unwrap_or_default();
+    let what = format!("file of job {}", job.id);
+    let mut audited =
+        AuditedExport::begin(&request.shared.audit, request.reader().as_ref(), Some(&app), &what).await?;
+    let rows = usize::try_from(job.done).unwrap_or(usize::MAX);
+    audited.iter_mut().for_each(|audited| audited.count(rows));
+    Ok(answer(format, &app, file, audited))
+}
+
+fn answer(format: ExportFormat, app: &AppId, file: File, audited: Option<AuditedExport>) -> Response {
+    let stream = unfold(Some((file, audited)), |reading| async {
+        let (mut file, mut audited) = reading?;
+        let read = spawn_blocking(move || {
+            let mut chunk = vec![0; CHUNK];
+            let read = file.read(&mut chunk);
+            read.map(|read| {
+                chunk.truncate(read);
+                (file, Bytes::from(chunk))
+            })
+        });
+        match read.await.unwrap_or_else(|error| Err(io::Error::other(error))) {
+            Ok((_, chunk)) if chunk.is_empty() => {
+                audited.iter_mut().for_each(AuditedExport::finish);
+                None
+            }
+            Ok((file, chunk)) => Some((Ok(chunk), Some((file, audited)))),
+            Err(error) => Some((Err(error), None)),
+        }
+    });
+    let mut response = json(StatusCode::OK, Body::from_stream(stream));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
+    name_file(&mut response, &format.file_name(app));
+    never_show(&mut response);
+    response
+}
