@@ -266,6 +266,7 @@ fn ask_as_operators(members: &mut Members) {
     let erase = format!("/v1/appusers/{}?erase=true&only=true", masking::CAT);
     members.answered("deleteAppUser", &api(&program, "DELETE", &erase, &Value::Null));
     members.answered("getAppUser", &console::ask(&program, "GET", &format!("{ann}?include=group"), ""));
+    members.answered("listAudit", &console::ask(&program, "GET", "/audit", ""));
     let program =
         Home::with("[[apps]]\nid = \"a\"\nsilent_after = \"1h\"\nwebhook_secrets = [\"a-secret-of-a\"]\n")
             .start();
@@ -287,6 +288,17 @@ fn ask_about_the_service(members: &mut Members) {
     let user = format!("/v1/apps/{APP}/appusers");
     members.answered("createAppUser", &console::ask(&program, "POST", &user, "{\"userId\":\"u\"}"));
     members.answered("listAudit", &console::ask(&program, "GET", "/audit", ""));
+    let known =
+        first_message("u1", 1.0).replace("\"properties\":{}", "\"givenName\":\"A\",\"properties\":{}");
+    assert_eq!(program.webhook(known).status, 200);
+    let one = format!("{user}/u1");
+    members.answered("updateAppUser", &console::ask(&program, "PUT", &one, "{\"givenName\":\"B\"}"));
+    let origins = console::ask(&program, "GET", &format!("{one}?include=provenance"), "");
+    members.answered("getAppUser", &origins);
+    let erased = console::ask(&program, "DELETE", &format!("{one}?erase=true"), "");
+    members.answered("deleteAppUser", &erased);
+    let tombstone = format!("/v1/apps/{APP}/tombstones/u1");
+    members.answered("getTombstone", &console::ask(&program, "GET", &tombstone, ""));
     let calls = [("getHealth", "/health"), ("getSettings", "/settings"), ("listBackups", "/backups")];
     for (call, path) in calls {
         members.answered(call, &console::ask(&program, "GET", path, ""));

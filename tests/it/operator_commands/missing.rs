@@ -82,12 +82,13 @@ fn a_missing_entry_is_an_error() {
             "{args:?}: {ran:?}"
         );
     }
-    let tables: [(&[&str], i32, &str); 9] = [
+    let tables: [(&[&str], i32, &str); 10] = [
         (&["journal", "show", "999"], 1, "the journal has no entry 999"),
         (&["quarantine", "show", "999"], 1, "no body 999"),
         (&["quarantine", "redrive", "999"], 1, "999: not in quarantine"),
         (&["quarantine", "drop", "999"], 1, "999: not in quarantine"),
-        (&["quarantine", "redrive", "--reason", "unheard_of"], 1, "no body in quarantine matches"),
+        (&["quarantine", "redrive", "--reason", "too_deep"], 1, "no body in quarantine matches"),
+        (&["quarantine", "redrive", "--reason", "unheard_of"], 2, "must be one of not_json, too_deep"),
         (&["journal", "list", "--since", "3", "--until", "2"], 2, "--until is before --since"),
         (&["journal", "replay", "--since", "3", "--until", "2"], 2, "--until is before --since"),
         (&["quarantine", "list", "--since", "1h", "--until", "2h"], 2, "--until is before --since"),
