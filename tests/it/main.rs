@@ -25,6 +25,7 @@ mod fixtures;
 mod history;
 mod ingress;
 mod input;
+mod jobs;
 mod journal_calls;
 mod json_test_suite;
 mod layers;

@@ -169,13 +169,16 @@ pub(in crate::http) async fn send(
     let path = path_of(&request.shared, job.id);
     let file = spawn_blocking(move || File::open(path)).await;
     let file = file.map_err(|_| gone())?.map_err(|_| gone())?;
+    let bytes = file.metadata().map_err(|_| gone())?.len();
     let app = job.app.clone().unwrap_or_default();
     let what = format!("file of job {}", job.id);
     let mut audited =
         AuditedExport::begin(&request.shared.audit, request.reader().as_ref(), Some(&app), &what).await?;
     let rows = usize::try_from(job.done).unwrap_or(usize::MAX);
     audited.iter_mut().for_each(|audited| audited.count(rows));
-    Ok(answer(format, &app, file, audited))
+    let mut response = answer(format, &app, file, audited);
+    response.headers_mut().insert(header::CONTENT_LENGTH, bytes.into());
+    Ok(response)
 }
 
 fn answer(format: ExportFormat, app: &AppId, file: File, audited: Option<AuditedExport>) -> Response {
