@@ -106,7 +106,7 @@ async function lists(home, page) {
     }
     assert.ok((await page.title()).length > 0);
   }
-  for (const place of ['#/', '#/events', '#/live', '#/audit', `#/merge?surviving=${BOB}&discarded=${idOf(0)}`]) {
+  for (const place of ['#/', '#/settings', '#/users?app=another', '#/events', '#/live', '#/audit', `#/merge?surviving=${BOB}&discarded=${idOf(0)}`]) {
     await visit(page, place);
     await isText(page, place);
   }
@@ -160,7 +160,19 @@ async function addresses(home, page) {
   }
 }
 
-await story(() => new Home(), async (home, browser) => {
+/** A second app whose name is one of them. */
+const APPS = `
+[[apps]]
+id = "${APP}"
+webhook_secrets = ["${SECRET}"]
+
+[[apps]]
+id = "another"
+name = '${STRINGS[3]}'
+webhook_secrets = ["the-secret-of-another-app"]
+`;
+
+await story(() => new Home(APPS), async (home, browser) => {
   assert.ok(STRINGS.length >= 60 && KINDS >= 6);
   await fill(home);
   const page = await browser.signedIn(await browser.profile(), ANN);

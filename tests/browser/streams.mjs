@@ -139,8 +139,10 @@ async function strangers(home, browser, page) {
     document.body.append(frame);
   }), home.console);
   assert.equal(await other.frames().at(-1).locator('#console').count(), 0, 'the console is in no frame');
-  const answer = await other.goto(`http://evil.test:${home.admin_listen.split(':')[1]}/console/`);
-  assert.equal(answer.status(), 421);
+  // A name that leads here is another origin, whichever page or call is asked for.
+  const rebound = `http://evil.test:${home.admin_listen.split(':')[1]}/`;
+  for (const path of ['console/', 'apps', 'downloads/code']) assert.equal((await other.goto(rebound + path)).status(), 421, path);
+  assert.equal(await other.evaluate((url) => fetch(url).then((answer) => answer.status), `${rebound}apps`), 421);
   await context.close();
   server.close();
 }
