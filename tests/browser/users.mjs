@@ -116,6 +116,18 @@ async function editing(home, page) {
   await checkPage(page, 'ours beside Smooch\'s');
 }
 
+/** A backup, made and verified. */
+async function backups(page) {
+  await visit(page, '#/backups');
+  await page.getByRole('button', { name: 'Make a backup' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Make a backup' }).click();
+  await page.getByText(/users?, \d+ events?, up to number \d+/).waitFor();
+  await page.locator('main tbody').getByRole('button', { name: 'Verify' }).first().click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Verify' }).click();
+  await page.getByText(/ is whole\./).waitFor();
+  await checkPage(page, 'backups');
+}
+
 /** Redrive all of a reason after the limit was raised, and drop the rest with the number typed. */
 async function quarantine(home, page) {
   const deep = `{"trigger":"message:appUser","app":{"_id":"${APP}"},"appUser":{"_id":"${'d'.repeat(24)}"},"messages":[],"x":${'['.repeat(20)}${']'.repeat(20)}}`;
@@ -125,7 +137,7 @@ async function quarantine(home, page) {
   await page.getByRole('link', { name: /too_deep/ }).first().click();
   await settled(page);
   assert.equal(await page.locator('main tbody tr').count(), 3);
-  home.configure('[limits]\njson_depth = 64');
+  home.configure('[limits]\njson_depth = 64\n[backup]\nfolder = "backups"');
   await visit(page, '#/settings?find=json_depth');
   await page.getByRole('button', { name: 'Reload' }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Reload' }).click();
@@ -183,11 +195,12 @@ async function erasing(home, page) {
   await page.getByRole('row', { name: /ann.*erase/ }).waitFor();
 }
 
-await story(() => new Home('[limits]\njson_depth = 12'), async (home, browser) => {
+await story(() => new Home('[limits]\njson_depth = 12\n[backup]\nfolder = "backups"'), async (home, browser) => {
   await firstSession(home, browser);
   const page = await browser.signedIn(await browser.profile(), ANN);
   await merging(home, page);
   await editing(home, page);
+  await backups(page);
   await quarantine(home, page);
   await removing(home, page);
   await erasing(home, page);

@@ -97,3 +97,7 @@ export const drop = (seq) => call("DELETE", "/quarantine/{seq}", { seq });
 export const redriveAll = (body) => call("POST", "/quarantine/redrive", {}, { body });
 /** @param {import("./calls").Body<"POST", "/quarantine/drop">} body */
 export const dropAll = (body) => call("POST", "/quarantine/drop", {}, { body });
+
+export const job = (id) => get("/jobs/{id}", { id });
+export const jobFailures = (id) => get("/jobs/{id}/failures", { id });
+export const cancelJob = (id) => call("DELETE", "/jobs/{id}", { id });

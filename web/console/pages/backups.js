@@ -2,7 +2,7 @@
 import * as api from "../api.js";
 import { Change } from "../parts/change.js";
 import { quoted } from "../parts/curl.js";
-import { Empty, Failed, useCall } from "../parts/load.js";
+import { Empty, endOf, Failed, useCall } from "../parts/load.js";
 import { Badge, Head, Table } from "../parts/page.js";
 import { Copy, Id, Signs } from "../parts/text.js";
 import { Ago, count, size, Time, TimeHead } from "../parts/time.js";
@@ -20,14 +20,21 @@ export function Backups() {
     .filter(Boolean)
     .sort()
     .at(-1);
-  const made = (data) => {
-    setTold({ kind: "good", says: `${data.name}: ${count(data.users, "user")}, ${count(data.events, "event")}, up to number ${data.seq}.` });
+  // Both are jobs: they go on if the page is left.
+  const follow = (says) => async (job) => {
+    setTold({ kind: "", says: "Working … It goes on if you leave this page." });
+    const { state, result } = /** @type {any} */ (await endOf(job));
+    setTold(state === "done" ? says(result) : { kind: "bad", says: result?.error?.description ?? `The job is ${state}.` });
     list.again();
   };
-  const verified = (data) => {
-    setTold({ kind: data.verdict === "whole" ? "good" : "bad", says: `${data.name} is ${data.verdict}.${data.said ? ` ${data.said}` : ""}` });
-    list.again();
-  };
+  const made = follow((backup) => ({
+    kind: "good",
+    says: `${backup.name}: ${count(backup.users, "user")}, ${count(backup.events, "event")}, up to number ${backup.seq}.`,
+  }));
+  const verified = follow(({ name, verdict, said }) => ({
+    kind: verdict === "whole" ? "good" : "bad",
+    says: `${name} is ${verdict}.${said ? ` ${said}` : ""}`,
+  }));
   /** @type {import("../calls").Column<import("../calls").Schema<"Backups">["backups"][number]>[]} */
   const columns = [
     { name: "name", head: "Name", cell: (backup) => html`<${Id} of=${backup.name} />` },

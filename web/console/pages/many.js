@@ -1,13 +1,12 @@
 // Redrive and drop of all bodies that fit: first they are counted, and the count is what is then asked for.
+import * as api from "../api.js";
 import { Curl } from "../parts/curl.js";
 import { Dialog } from "../parts/dialog.js";
-import { Failed, Refused, useCall } from "../parts/load.js";
+import { endOf, Failed, Refused, useCall } from "../parts/load.js";
 import { Signs } from "../parts/text.js";
 import { count, number, Time } from "../parts/time.js";
 import { mayChange, send } from "../request.js";
-import { html, useRef, useState } from "../vendor/preact.js";
-
-const SUMS = ["done", "learned", "kept", "repeated", "missing"];
+import { html, useState } from "../vendor/preact.js";
 
 /** What became of bodies, one or many. */
 export function Result({ of: told }) {
@@ -16,35 +15,36 @@ export function Result({ of: told }) {
   if (drop)
     return html`<div class="notice good" role="status"><p><strong>Dropped${data.done !== undefined ? ` ${count(data.done, "body", "bodies")}` : ""}.</strong></p></div>`;
   const stay = data.left ?? (data.unusable ? [data] : []);
+  const stays = data.stay ?? stay.length;
   const events = ["learned", "kept", "repeated"].filter((name) => data[name] > 0).map((name) => `${number(data[name])} ${name}`);
-  return html`<div class="notice ${stay.length ? "warn" : "good"}" role="status">
-    <p><strong>${stay.length ? `${count(stay.length, "body stays", "bodies stay")}: a part of each cannot be used.` : "All could be used."}</strong> ${events.length > 0 && `Events: ${events.join(", ")}.`}
+  return html`<div class="notice ${stays ? "warn" : "good"}" role="status">
+    <p><strong>${stays ? `${count(stays, "body stays", "bodies stay")}: a part of each cannot be used.` : "All could be used."}</strong> ${events.length > 0 && `Events: ${events.join(", ")}.`}
       ${data.remaining > 0 && ` ${count(data.remaining, "body was", "bodies were")} not tried.`}</p>
     ${stay.length > 0 && html`<ul class="small">${stay.slice(0, 20).map((one) => html`<li>${String(one.seq)}: <${Signs} text=${one.reason} />${one.detail && html`, <${Signs} text=${one.detail} />`}</li>`)}</ul>`}
   </div>`;
 }
 
-/** The dialog, once they are counted. A call does a part of them; the next one goes on behind it. */
+/** The dialog, once they are counted. A job does it, which goes on if the page is left. */
 function Confirm({ dry, filter, drop, make, close, done }) {
   const [typed, setTyped] = useState("");
-  const [state, setState] = useState();
-  const stopped = useRef(false);
+  const [state, setState] = useState(/** @type {{job?: import("../calls").Schema<"Job">, failure?: any}} */ (undefined));
   const n = Number(dry.count);
   const run = async () => {
-    const sums = { ...Object.fromEntries(SUMS.map((name) => [name, 0])), left: [], remaining: n };
     try {
-      for (let [after, more] = [undefined, true]; more && !stopped.current; ) {
-        setState({ sums });
-        const { data } = await send(make({ filter, expect: sums.remaining, after }));
-        for (const name of SUMS) sums[name] += data[name] ?? 0;
-        sums.left.push(...data.left);
-        sums.remaining = data.remaining;
-        [after, more] = [data.after, data.hasMore && data.after !== undefined];
-      }
-      done({ ...sums });
+      setState({});
+      const { data } = await send(make({ filter, expect: n }));
+      const job = await endOf(data, (now) => setState({ job: now }));
+      const { failures } = job.failed > 0 ? (await send(api.jobFailures(job.id))).data : { failures: [] };
+      done({
+        ...job.counts,
+        done: job.done,
+        left: failures.map(({ about, reason }) => ({ seq: about, reason })),
+        stay: job.failed,
+        remaining: Math.max(0, job.of - job.done - job.failed),
+      });
     } catch (failure) {
       if (failure.status === undefined) throw failure;
-      setState({ failure, sums });
+      setState({ failure });
     }
   };
   const busy = state && !state.failure;
@@ -59,13 +59,11 @@ function Confirm({ dry, filter, drop, make, close, done }) {
       <input value=${typed} autocomplete="off" inputmode="numeric" onInput=${(event) => setTyped(event.currentTarget.value)} /></label>`
     }
     <${Refused} failure=${state?.failure} />
-    ${busy && n > 0 && html`<p role="status">${number(n - state.sums.remaining)} of ${number(n)} tried</p>`}
+    ${busy && state.job && html`<p role="status">${number(state.job.done + state.job.failed)} of ${number(state.job.of)} tried</p>`}
     <div class="actions"><${Curl} calls=${[make({ filter, expect: n })]} />
       ${
         busy
-          ? html`<button onClick=${() => {
-              stopped.current = true;
-            }}>Stop</button>`
+          ? html`<button disabled=${!state.job} onClick=${() => send(api.cancelJob(state.job.id))}>Stop</button>`
           : html`<button data-focus onClick=${close}>Cancel</button>`
       }
       <button class=${drop ? "bad" : "main"} disabled=${busy || (drop && typed.trim() !== String(n))} onClick=${run}>${busy ? "Working …" : `${one} ${number(n)}`}</button></div>

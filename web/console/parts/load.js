@@ -1,4 +1,5 @@
 // What a call has answered, and what a page shows until it has: nothing jumps, and what was there stays.
+import * as api from "../api.js";
 import { half, send } from "../request.js";
 import { html, useEffect, useRef, useState } from "../vendor/preact.js";
 import { Ago } from "./time.js";
@@ -126,6 +127,20 @@ export function useAction(done) {
     }
   };
   return { ...state, run, reset: () => setState({}) };
+}
+
+/**
+ * Waits for the end of a job, and gives it as it is then; `show` is told how far it is.
+ * @param {import("../calls").Schema<"Job">} job
+ * @param {(job: import("../calls").Schema<"Job">) => void} [show]
+ */
+export async function endOf(job, show) {
+  for (let wait = 100; job.state === "running"; wait = Math.min(wait * 2, 1000)) {
+    show?.(job);
+    await new Promise((next) => setTimeout(next, wait));
+    job = (await send(api.job(job.id))).data;
+  }
+  return job;
 }
 
 /** Why a change was not made. */
