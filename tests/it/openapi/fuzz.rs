@@ -9,19 +9,20 @@ use serde_json::{Value, json};
 
 use super::calls;
 use crate::support::{
-    APP, Home, KEY_ID, KEY_SECRET, Program, SECRET, basic, fits, fixtures, installed, proof_of, require,
+    APP, Home, KEY_ID, KEY_SECRET, Program, SECRET, basic, fits, fixtures, installed, proof_of, request,
+    require,
 };
 
 /// A method, a path, and the status of the answer.
 type Asked = (String, String, u64);
 
-/// Asks a listener about the calls that `chosen` picks, with a header.
+/// Asks a listener about the calls that `chosen` picks, with headers, a line each.
 fn fuzz(
     home: &Home,
     program: &Program,
     listener: SocketAddr,
     chosen: &[&str],
-    header: &str,
+    headers: &str,
     cases: &str,
 ) -> Vec<Asked> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -33,7 +34,8 @@ fn fuzz(
         .args(["--generation-database", "none", "--warnings", "off", "--suppress-health-check", "all"])
         .args(chosen);
     let report = home.path().join("asked.har");
-    command.args(["--header", header]).arg("--report-har-path").arg(&report);
+    headers.lines().for_each(|header| _ = command.args(["--header", header]));
+    command.arg("--report-har-path").arg(&report);
     // It writes its findings to its working directory.
     let run = command.current_dir(home.path()).stdin(Stdio::null()).output().unwrap();
     let said = String::from_utf8_lossy(&run.stdout);
@@ -99,6 +101,18 @@ fn every_request_is_answered_as_documented() {
     let key = format!("authorization: {}", proof_of(program.admin).unwrap());
     admin(&["--include-operation-id", "importAppUsers"], &key);
     admin(&["--include-tag", "Console"], &key);
+    // The operator's calls as a page makes them: with both halves of a session. A stream does not end by itself, and the
+    // session is to last.
+    let session = program.sign_in("operator");
+    let halves: Vec<String> =
+        session.headers()[..2].iter().map(|(name, value)| format!("{name}: {value}")).collect();
+    let not_these = ["--exclude-operation-id", "followJournal"];
+    for tag in ["Operators", "Journal and quarantine", "Jobs and segments", "Audit log"] {
+        admin(&[&["--include-tag", tag], &not_these[..]].concat(), &halves.join("\n"));
+    }
+    admin(&["--include-path-regex", "^/v1/apps/"], &halves.join("\n"));
+    admin(&["--include-operation-id", "rebuild"], &halves.join("\n"));
+    assert_eq!(request(program.admin, "GET", "/session", &session.headers(), b"").unwrap().status, 200);
     for (path, method, call, _) in
         calls().filter(|(path, ..)| ["/v1.1/apps/", "/v2/"].iter().any(|base| path.starts_with(base)))
     {
