@@ -142,6 +142,11 @@ impl DirectoryTransaction<'_> {
         Ok(OperatorJob::select().descending().first(self.txn.rows())?.map_or(0, |job| job.id))
     }
 
+    /// The number of the database's epoch.
+    pub fn epoch(&self) -> Result<i64> {
+        Ok(self.txn.rows().feed_epoch()?.epoch.number())
+    }
+
     /// The stored segments of an app.
     pub fn list_segments(&self, app: &AppId) -> Result<Vec<Segment>> {
         Segment::select().is("app", app).read(self.txn.rows())
@@ -159,9 +164,15 @@ impl DirectoryReader {
         OperatorJob::find(&*self.snapshot()?, &id)
     }
 
-    /// The job that runs.
-    pub fn find_running_job(&self) -> Result<Option<OperatorJob>> {
-        OperatorJob::select().is("state", &JobState::Running).first(&*self.snapshot()?)
+    /// The job that runs, and whether it began in this database: a restored one may have a job that ran when it was copied.
+    pub fn find_running_job(&self) -> Result<Option<(OperatorJob, bool)>> {
+        let rows = self.snapshot()?;
+        let running = OperatorJob::select().is("state", &JobState::Running).first(&*rows)?;
+        let epoch = rows.feed_epoch()?.epoch.number();
+        Ok(running.map(|job| {
+            let is_own = job.epoch == epoch;
+            (job, is_own)
+        }))
     }
 
     /// The jobs with lower numbers than `before`, the newest first, at most `limit`.

@@ -53,7 +53,7 @@ impl BatchBuilder<'_> {
         }
         let here = self.batch.jobs.jobs.iter().map(|job| job.id).max();
         let id = txn.last_operator_job()?.max(here.unwrap_or(0)) + 1;
-        let job = OperatorJob { id, ..job.clone() };
+        let job = OperatorJob { id, epoch: txn.epoch()?, ..job.clone() };
         self.audit_job(&job, AuditOutcome::Begun, job.total);
         self.batch.jobs.put_job(job.clone());
         Ok(OperatorReply::Job(Some(job.into())))

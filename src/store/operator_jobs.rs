@@ -128,6 +128,8 @@ pub struct OperatorJob {
     pub result: Option<String>,
     /// Until when its file is kept, in ms since 1970; `None` if it has none, or has none any more.
     pub file_until: Option<i64>,
+    /// The number of the epoch of the database that it began in.
+    pub epoch: i64,
 }
 
 impl OperatorJob {

@@ -91,6 +91,8 @@ pub(super) async fn begin(
         counts: JobCounts::default(),
         result: None,
         file_until: None,
+        // The worker writes it.
+        epoch: 0,
     };
     let shared = &request.shared;
     match shared.queue.submit_operator(OperatorTask::Begin(job)).await? {

@@ -45,7 +45,8 @@ pub async fn run_operator_jobs(states: watch::Receiver<Arc<HttpState>>) {
         export_file::delete_outdated(&shared).await;
         if may_run {
             match reads::JOB.run_beside(&shared.readers, |reader| reader.find_running_job()).await {
-                Ok(Some(job)) => run(&states, job).await,
+                Ok(Some((job, true))) => run(&states, job).await,
+                Ok(Some((job, false))) => end_restored(&shared, &job).await,
                 Ok(None) => may_run = false,
                 Err(_) => sleep(RETRY).await,
             }
@@ -56,6 +57,22 @@ pub async fn run_operator_jobs(states: watch::Receiver<Arc<HttpState>>) {
             () = sleep(LOOK) => {}
             _ = draining.wait_for(|draining| *draining) => return,
         }
+    }
+}
+
+/// Ends a job that ran when the database was copied from which this one was restored: whoever restores it may do so because
+/// of that job.
+async fn end_restored(shared: &HttpState, job: &OperatorJob) {
+    let why = ApiError::conflict(
+        "The database was restored while the job ran; start it again if it is still wanted",
+    );
+    let step = step_of(job, fail(job, &why));
+    tracing::warn!(
+        job = job.id,
+        "the job of an operator ran when the restored database was copied, and is ended"
+    );
+    if shared.queue.submit_operator(OperatorTask::Step(step)).await.is_err() {
+        sleep(RETRY).await;
     }
 }
 

@@ -33,6 +33,7 @@ pub static JOBS: Table = Table {
             "counts",
             "result",
             "file_until",
+            "epoch",
         ],
     )
 };
@@ -40,7 +41,7 @@ pub static JOBS: Table = Table {
 row! {
     OperatorJob => JOBS {
         id, app, kind, spec, who, role, how, request, state, began, ended, total, done, failed, cursor, counts, result,
-        file_until
+        file_until, epoch
     }
 }
 

@@ -27,6 +27,7 @@ fn job(id: u64, kind: JobKind, state: JobState, spec: &str) -> OperatorJob {
         counts: JobCounts([("learned".to_owned(), 2)].into()),
         result: None,
         file_until: Some(1 << 50),
+        epoch: 7,
     }
 }
 
@@ -48,7 +49,8 @@ pub fn jobs_and_segments_are_written_and_read(mut writer: DirectoryWriter, reade
     first.jobs.segments.push(SegmentChange::Put(segment("b", "Gold", "property.plan=gold")));
     first.jobs.segments.push(SegmentChange::Put(segment("a", "Seen", "platform=ios")));
     writer.begin().unwrap().commit(&first).unwrap();
-    assert_eq!(reader.find_running_job().unwrap(), Some(running.clone()));
+    // It began in another database.
+    assert_eq!(reader.find_running_job().unwrap(), Some((running.clone(), false)));
     assert_eq!(reader.list_jobs_with_file().unwrap(), std::slice::from_ref(&running));
     assert_eq!(reader.list_job_failures(1, 0, 9).unwrap(), first.jobs.failures);
     assert_eq!(reader.list_job_failures(1, 1, 9).unwrap(), []);

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::{count, job, parts, people, post, start};
 use crate::console::ask;
 use crate::crash::{number, seed};
+use crate::operator_commands::run_alone;
 use crate::support::{Home, Program, first_message, until};
 
 const PEOPLE: usize = 900;
@@ -108,4 +109,31 @@ fn a_replay_of_what_is_known_changes_nothing_and_goes_on_after_a_kill() {
     let one = json!({ "filter": { "user": "u00007" }, "dryRun": true });
     assert_eq!(post(&program, "/journal/replay", &one).json()["count"], 1);
     assert_eq!(ask(&program, "GET", "/jobs?limit=1", "").json()["hasMore"], true);
+}
+
+/// Whoever restores a backup may do so because of the job that ran.
+#[test]
+fn a_job_does_not_go_on_in_a_restored_database() {
+    let home = Home::new();
+    let program = home.start();
+    people(&program, 1500);
+    start(&program, "remove", "", json!({}));
+    until("some progress", || job(&program, &json!(1))["done"].as_u64().unwrap() > 0);
+    program.kill();
+    let done = home.find::<i64>("SELECT done FROM jobs WHERE state = 'running'");
+    let backup = home.path().join("copy.db");
+    let backup = backup.to_str().unwrap();
+    for args in [&["backup", backup][..], &["restore", backup, "--replace"]] {
+        let ran = run_alone(&home, args);
+        assert_eq!(ran.code, Some(0), "{args:?}: {}", ran.err);
+    }
+    let program = home.start();
+    until("the end of the job", || job(&program, &json!(1))["state"] != "running");
+    let restored = job(&program, &json!(1));
+    let code = &restored["result"]["error"]["code"];
+    assert_eq!((&restored["state"], code), (&json!("failed"), &json!("conflict")), "{restored}");
+    assert_eq!(i64::try_from(count(&program, "")).unwrap(), 1500 - done, "{restored}");
+    assert!(done < 1500);
+    // Room for the next one.
+    assert_eq!(post(&program, "/quarantine/drop", &json!({ "filter": {}, "expect": 0 })).status, 202);
 }

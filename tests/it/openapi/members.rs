@@ -337,7 +337,7 @@ fn ask_about_jobs(members: &mut Members) {
     home.sql().execute("UPDATE segments SET query = 'of=a-later-version'", []).unwrap();
     // One that the service does not know of, and so does not end.
     let running = "INSERT INTO jobs SELECT 99, app, 'backup', spec, who, role, how, request, 'running', began, NULL, 1, 0, 0,
-                   '', counts, NULL, NULL FROM jobs WHERE id = 1";
+                   '', counts, NULL, NULL, epoch FROM jobs WHERE id = 1";
     home.sql().execute(running, []).unwrap();
     members.answered("makeBackup", &console::ask(&program, "POST", "/backups", "{}"));
     let masked = [("authorization", masked.proof())];

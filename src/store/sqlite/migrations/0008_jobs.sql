@@ -19,7 +19,8 @@ CREATE TABLE jobs (
     cursor     TEXT    NOT NULL,              -- where it continues
     counts     TEXT    NOT NULL,              -- JSON: what came of the parts
     result     TEXT,                          -- JSON: what came of the whole
-    file_until INTEGER                        -- ms since 1970: the file of an export is kept until then
+    file_until INTEGER,                       -- ms since 1970: the file of an export is kept until then
+    epoch      INTEGER NOT NULL               -- of the database that it began in: no job goes on in a restored one
 ) STRICT;
 CREATE TABLE job_failures (
     job    INTEGER NOT NULL,
