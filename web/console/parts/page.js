@@ -1,6 +1,6 @@
 // The frame of a page: its heading, actions and tabs; and the table.
 import { withParams } from "../state.js";
-import { html, useEffect, useRef } from "../vendor/preact.js";
+import { Component, html, useEffect, useRef } from "../vendor/preact.js";
 import { Curl } from "./curl.js";
 import { number } from "./time.js";
 
@@ -25,6 +25,17 @@ export function Tabs({ tabs, now, label }) {
   )}</nav>`;
 }
 
+/** A row of a table. The same row in the same columns is not drawn anew. */
+class Row extends Component {
+  shouldComponentUpdate({ row, columns, linked }) {
+    return row !== this.props.row || columns !== this.props.columns || linked !== this.props.linked;
+  }
+
+  render({ row, columns, linked }) {
+    return html`<tr class=${linked ? "linked" : undefined}>${columns.map((column) => html`<td class=${column.kind}>${column.cell(row)}</td>`)}</tr>`;
+  }
+}
+
 /**
  * A table. A column is `{name, head, cell, kind, sort}`: `kind` is the class of its cells, `sort` the order that its head leads
  * to. `busy` while other rows are awaited; without any rows yet there are grey ones. `fixed`: tables one below the other have
@@ -37,10 +48,7 @@ export function Table({ label, columns, rows, keyOf, linked = true, busy = false
       <thead><tr>${columns.map((column) => html`<${HeadCell} column=${column} sort=${sort} />`)}</tr></thead>
       <tbody data-rows>${
         rows
-          ? rows.map(
-              (row) => html`<tr key=${keyOf(row)} class=${linked ? "linked" : undefined}>
-            ${columns.map((column) => html`<td class=${column.kind}>${column.cell(row)}</td>`)}</tr>`,
-            )
+          ? rows.map((row) => html`<${Row} key=${keyOf(row)} row=${row} columns=${columns} linked=${linked} />`)
           : Array.from({ length: ghosts }, () => html`<tr class="ghost" aria-hidden="true">${columns.map(() => html`<td>.</td>`)}</tr>`)
       }
       </tbody>

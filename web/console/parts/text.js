@@ -12,6 +12,9 @@ const HIDDEN = new RegExp(
   "gu",
 );
 
+/** Text of plain ASCII, as most is: nothing to look for. */
+const PRINTABLE = /^[ -~]*$/;
+
 /** The half surrogate that stands for an invalid byte of a body; see json.js. */
 export const BYTE = 0xdc00;
 
@@ -24,6 +27,7 @@ function nameOf(sign, bytes) {
 
 /** Text as nodes, hidden signs by name. `lines`: line ends and tabs stay; `bytes`: it has invalid bytes. */
 export function signs(text, { lines = false, bytes = false } = {}) {
+  if (PRINTABLE.test(text)) return [text];
   const nodes = [];
   let end = 0;
   for (const { 0: sign, index } of text.matchAll(HIDDEN)) {

@@ -16,12 +16,20 @@ function written(date, inUtc, millis) {
   return { day: `${two(at("FullYear"), 4)}-${two(at("Month") + 1)}-${two(at("Date"))}`, clock };
 }
 
+/** The name of the local zone, looked up again after some seconds: that is slow, and a table has a thousand times. */
+const local = { name: "", until: 0 };
+
 /** The name of the zone that times are shown in. */
 export function zone(inUtc = utc.get()) {
   if (inUtc) return "UTC";
-  const parts = new Intl.DateTimeFormat("en-GB", { timeZoneName: "short" }).formatToParts(new Date());
-  return parts.find(({ type }) => type === "timeZoneName").value;
+  if (Date.now() > local.until) {
+    const parts = new Intl.DateTimeFormat("en-GB", { timeZoneName: "short" }).formatToParts(new Date());
+    Object.assign(local, { name: parts.find(({ type }) => type === "timeZoneName").value, until: Date.now() + 5_000 });
+  }
+  return local.name;
 }
+
+const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 
 /** `3 minutes ago`, or `in 2 hours`. */
 export function ago(date) {
@@ -36,7 +44,7 @@ export function ago(date) {
     ["second", 1],
   ];
   const [unit, size] = units.find(([, length]) => Math.abs(seconds) >= length) ?? ["second", 1];
-  return new Intl.RelativeTimeFormat("en", { numeric: "auto" }).format(Math.trunc(seconds / size), unit);
+  return relative.format(Math.trunc(seconds / size), unit);
 }
 
 /** A moment; one that cannot be read is shown as it came. */
