@@ -20,11 +20,11 @@ function useThrottled(act) {
     now.timer = setTimeout(
       () => {
         now.timer = undefined;
+        now.last = Date.now();
         act();
       },
       Math.max(0, 2000 - (Date.now() - (now.last ?? 0))),
     );
-    now.last = Date.now();
   };
 }
 
