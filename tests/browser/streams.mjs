@@ -99,6 +99,26 @@ async function sessionEnds(home, browser, page) {
   await page.getByRole('heading', { name: /Sign in/ }).waitFor();
 }
 
+/** Stop ends the search at once: what it waits for is not looked at, and nothing is asked after it. */
+async function stopping(browser) {
+  const page = await browser.signedIn(await browser.profile(), VERA, '#/health');
+  const asked = [];
+  await page.route('**/appusers?*', (route) => {
+    asked.push(route.request());
+    // The second answer never comes.
+    if (asked.length === 1) route.fulfill({ contentType: 'application/json', body: '{"appUsers":[],"hasMore":true,"after":"there","looked":20000}' });
+  });
+  const gone = page.waitForEvent('requestfailed', (request) => request === asked[1]);
+  await page.evaluate(() => { location.hash = '#/users?property.favouriteTree=birch'; });
+  await page.getByText('Looked at 20,000').waitFor();
+  await page.getByRole('button', { name: 'Stop' }).click();
+  await page.getByText('Stopped after looking at 20,000 users').waitFor();
+  await gone;
+  await page.unroute('**/appusers?*');
+  await visit(page, '#/health');
+  assert.equal(asked.length, 2);
+}
+
 /** What fails leaves what was there, says why, and is tried again. */
 async function failing(home, browser) {
   const page = await browser.signedIn(await browser.profile(), VERA, '#/events');
@@ -155,4 +175,5 @@ await story(() => new Home(), async (home, browser) => {
   await strangers(home, browser, left);
   await sessionEnds(home, browser, left);
   await failing(home, browser);
+  await stopping(browser);
 });

@@ -45,19 +45,26 @@ export function Pager({ params, address, size, setSize, next }) {
  */
 export function useSearch(member) {
   const [progress, setProgress] = useState({ looked: 0, searching: false });
-  const stopped = useRef(false);
+  const stopping = useRef(new AbortController());
   const run = useMemo(
     () => async (call, signal, show) => {
       const limit = Number(call.query.limit);
-      let [rows, looked, after] = [[], 0, call.query.after];
-      stopped.current = false;
+      let [rows, looked, answer] = [[], 0, undefined];
+      const stop = new AbortController();
+      stopping.current = stop;
+      const either = AbortSignal.any([signal, stop.signal]);
       for (;;) {
-        const { data } = await send({ ...call, query: { ...call.query, after, limit: limit - rows.length } }, signal);
-        rows = [...rows, ...data[member]];
-        looked += data.looked ?? 0;
-        after = data.after;
-        const answer = { data: { ...data, [member]: rows } };
-        const searching = data.hasMore && rows.length < limit && !stopped.current;
+        const after = answer ? answer.data.after : call.query.after;
+        try {
+          const { data } = await send({ ...call, query: { ...call.query, after, limit: limit - rows.length } }, either);
+          rows = [...rows, ...data[member]];
+          looked += data.looked ?? 0;
+          answer = { data: { ...data, [member]: rows } };
+        } catch (failure) {
+          // Stopped, the search keeps what was found before, and the page that it was waiting for is not looked at.
+          if (!answer || signal.aborted || !stop.signal.aborted) throw failure;
+        }
+        const searching = answer.data.hasMore && rows.length < limit && !stop.signal.aborted;
         if (!signal.aborted) setProgress({ looked, searching });
         if (!searching || signal.aborted) return answer;
         show(answer);
@@ -68,9 +75,7 @@ export function useSearch(member) {
   return {
     ...progress,
     run,
-    stop: () => {
-      stopped.current = true;
-    },
+    stop: () => stopping.current.abort(),
   };
 }
 
