@@ -43,7 +43,7 @@ export function Profile({ user, more, shown }) {
     {
       name: "event",
       head: "Set by event",
-      cell: ([path, value]) => html`<${Source} of=${from[path]} shown=${shown} pending=${!more.data || value === undefined} />`,
+      cell: ([path, value]) => html`<${Source} of=${from[path]} shown=${shown} pending=${!more.data?.provenance || value === undefined} />`,
     },
     { name: "time", head: html`<${TimeHead}>Since<//>`, kind: "time", cell: ([path]) => html`<${Time} of=${from[path]?.time} />` },
   ].filter(Boolean);

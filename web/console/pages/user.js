@@ -101,9 +101,11 @@ export function User({ id, app, shown, apps, params }) {
   const [editing, setEditing] = useState(false);
   const [receipt, setReceipt] = useState();
   const tab = params.get("tab") ?? "profile";
-  const calls = [api.user(app, id), api.user(app, id, { include: "group,provenance" })];
+  // Where each value is from is read out of the whole journal of the app user: only the profile shows it.
+  const include = tab === "profile" ? "group,provenance" : "group";
+  const calls = [api.user(app, id), api.user(app, id, { include })];
   const call = useCall(() => calls[0], [app, id]);
-  const more = useCall(() => calls[1], [app, id]);
+  const more = useCall(() => calls[1], [app, id, include]);
   const user = call.data?.appUser;
   useTitle(user ? nameOf(user) || user._id : id, TABS.find(([name]) => name === tab)?.[1], "Users");
   if (receipt || (call.failure?.status === 404 && !call.loading))
