@@ -171,8 +171,8 @@ async function twoApps(home, browser) {
 }
 
 await story(() => new Home(APPS), async (home, browser) => {
-  const seq = await fill(home);
-  const page = await roundTrips(home, browser, screens(seq));
+  const filled = await fill(home);
+  const page = await roundTrips(home, browser, screens(filled));
   await byHand(page);
   await behindPrefix(home, browser);
   await twoApps(home, browser);

@@ -24,11 +24,13 @@ async function callsOf(home) {
   })));
 }
 
+const TYPES = { js: 'text/javascript', css: 'text/css', svg: 'image/svg+xml' };
+
 /** With ROLLCALL_CONSOLE_FOLDER the files of that folder are shown in place of the program's: changes without a build. */
 async function serveFromFolder(route) {
   const answer = await route.fetch();
   const name = new URL(route.request().url()).pathname.replace(/^.*\/console\/[0-9a-f]{16}\//, '');
-  await route.fulfill({ response: answer, body: readFileSync(join(folder, name)) });
+  await route.fulfill({ response: answer, status: 200, contentType: TYPES[name.split('.').at(-1)], body: readFileSync(join(folder, name)) });
 }
 
 export class Browser {

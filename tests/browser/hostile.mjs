@@ -114,6 +114,33 @@ async function lists(home, page) {
   hasAll(await shown(page), [STRINGS[0]], 'a trigger');
 }
 
+/** As names of segments, in their filters, and in what jobs are started with. */
+async function segments(home, page) {
+  const names = PLAIN.filter((text) => text.trim() && Buffer.byteLength(text) <= 200);
+  for (const text of names) await home.call('POST', 'segments', { body: { app: APP, name: text, query: new URLSearchParams({ [`property.${text}`]: text }).toString() } });
+  const { segments: all } = await home.call('GET', `segments?app=${APP}`);
+  await visit(page, '#/users');
+  await page.locator('summary', { hasText: 'Segments' }).click();
+  hasAll(await shown(page), names, 'segments');
+  await isText(page, 'segments');
+  await checkPage(page, 'hostile segments', { foreign: true });
+  for (const { id, name, query } of all.filter((_, n) => n % 9 === 0)) {
+    await visit(page, `#/users?segment=${id}`);
+    hasAll(await shown(page), [name], 'a segment');
+    await isText(page, `the segment ${name}`);
+    await page.locator('summary', { hasText: 'Segments' }).click();
+    await page.getByRole('button', { name: 'Rename' }).click();
+    await isText(page, `renaming ${name}`);
+    await page.keyboard.press('Escape');
+    const { count } = await home.call('POST', 'jobs', { body: { kind: 'clearProperty', property: name, segment: id, dryRun: true } });
+    const job = await home.call('POST', 'jobs', { body: { kind: 'clearProperty', property: name, segment: id, expect: count } });
+    while ((await home.call('GET', `jobs/${job.id}`)).state === 'running');
+    await visit(page, `#/jobs?job=${job.id}`);
+    hasAll(await shown(page), [query, name], 'a job');
+    await isText(page, `a job for ${name}`);
+  }
+}
+
 /** In the quarantine: reasons, details, headers, bodies. */
 async function quarantine(home, page) {
   const { bodies } = await home.call('GET', 'quarantine?limit=200');
@@ -178,5 +205,5 @@ await story(() => new Home(APPS), async (home, browser) => {
   const page = await browser.signedIn(await browser.profile(), ANN);
   page.on('dialog', (dialog) => browser.complaints.push(`a dialog: ${dialog.message()}`));
   page.on('popup', (popup) => browser.complaints.push(`a window: ${popup.url()}`));
-  for (const part of [profile, lists, quarantine, addresses]) await part(home, page);
+  for (const part of [profile, lists, segments, quarantine, addresses]) await part(home, page);
 });

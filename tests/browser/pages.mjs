@@ -66,10 +66,10 @@ async function keyboard(page) {
 }
 
 await story(() => new Home(), async (home, browser) => {
-  const seq = await fill(home);
+  const filled = await fill(home);
   const page = await browser.signedIn(await browser.profile(), ANN);
   await tokens(page);
   await keyboard(page);
-  await look(page, screens(seq), 'loaded');
+  await look(page, screens(filled), 'loaded');
   await look(page, EMPTY, 'empty');
 });

@@ -4,12 +4,12 @@ import { settled, story, visit } from './browser.mjs';
 import { ANN, BOB, Home, MAX } from './program.mjs';
 import { DAN, fill, look, screens } from './screens.mjs';
 
-const CALLS = /\/(v1|stats|journal|quarantine|health|backups|settings|audit)(\/|\?|$)/;
+const CALLS = /\/(v1|stats|journal|quarantine|health|backups|settings|audit|jobs|segments)(\/|\?|$)/;
 
 /** Every page when its calls fail: it says why, and offers to try again. */
 async function failed(home, page) {
   await page.route(CALLS, (route) => route.fulfill({ status: 502, headers: { 'x-request-id': 'request-7' }, contentType: 'application/json', body: '{"error":{"code":"internal","description":"It went wrong"}}' }));
-  const list = ['#/', '#/users', `#/users/${BOB}`, `#/merge?surviving=${BOB}&discarded=${DAN}`, '#/events', '#/events/1', '#/live', '#/quarantine', '#/quarantine/1', '#/health', '#/backups', '#/settings', '#/audit'];
+  const list = ['#/', '#/users', `#/users/${BOB}`, `#/merge?surviving=${BOB}&discarded=${DAN}`, '#/events', '#/events/1', '#/live', '#/quarantine', '#/quarantine/1', '#/users?segment=any', '#/jobs', '#/jobs?job=1', '#/health', '#/backups', '#/settings', '#/audit'];
   await page.goto('about:blank');
   await page.goto(`${home.console}#/nowhere`);
   await settled(page);
@@ -34,7 +34,7 @@ async function failed(home, page) {
 /** A session without personal data: no field, no button and no value that it may not have. */
 async function masked(page, list) {
   const secrets = ['bob@example.com', 'family', 'Bobby', 'Brown', 'Green', 'client-bob', 'cat@example.com', 'Eve 1'];
-  const buttons = ['Edit', 'Erase', 'Remove', 'Redrive', 'Drop', 'Reload', 'Make a backup', 'Show the body', 'Save the body', 'Save the whole file', 'Save as NDJSON'];
+  const buttons = ['Edit', 'Erase', 'Remove', 'Redrive', 'Drop', 'Reload', 'Make a backup', 'Show the body', 'Save the body', 'Save the whole file', 'Save as NDJSON', 'Replay …', 'Cancel the job', 'Delete'];
   await look(page, list, 'masked', async (screen) => {
     const shown = await page.innerText('body');
     for (const secret of secrets) assert.ok(!shown.includes(secret), `${screen} shows ${secret}`);
@@ -48,7 +48,7 @@ async function masked(page, list) {
 }
 
 await story(() => new Home(), async (home, browser) => {
-  const seq = await fill(home);
+  const filled = await fill(home);
   await failed(home, await browser.signedIn(await browser.profile(), ANN));
-  await masked(await browser.signedIn(await browser.profile(), MAX), screens(seq));
+  await masked(await browser.signedIn(await browser.profile(), MAX), screens(filled));
 });

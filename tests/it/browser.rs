@@ -67,3 +67,9 @@ fn every_file_that_a_page_offers_is_saved_by_the_browser() {
     require!(needed());
     run("files.mjs");
 }
+
+#[test]
+fn segments_and_the_jobs_for_all_of_a_list_from_the_dialog_to_the_end() {
+    require!(needed());
+    run("jobs.mjs");
+}

@@ -97,7 +97,23 @@ export const drop = (seq) => call("DELETE", "/quarantine/{seq}", { seq });
 export const redriveAll = (body) => call("POST", "/quarantine/redrive", {}, { body });
 /** @param {import("./calls").Body<"POST", "/quarantine/drop">} body */
 export const dropAll = (body) => call("POST", "/quarantine/drop", {}, { body });
+/** @param {import("./calls").Body<"POST", "/journal/replay">} body */
+export const replay = (body) => call("POST", "/journal/replay", {}, { body });
 
+/** @param {import("./calls").Query<"GET", "/jobs">} query */
+export const jobs = (query) => get("/jobs", {}, query);
 export const job = (id) => get("/jobs/{id}", { id });
-export const jobFailures = (id) => get("/jobs/{id}/failures", { id });
+/** @param {import("./calls").Query<"GET", "/jobs/{id}/failures">} query */
+export const jobFailures = (id, query) => get("/jobs/{id}/failures", { id }, query);
+export const jobFile = (id) => get("/jobs/{id}/file", { id }, {}, FILE);
+/** @param {import("./calls").Body<"POST", "/jobs">} body */
+export const startJob = (body) => call("POST", "/jobs", {}, { body });
 export const cancelJob = (id) => call("DELETE", "/jobs/{id}", { id });
+
+/** @param {import("./calls").Query<"GET", "/segments">} query */
+export const segments = (query) => get("/segments", {}, query);
+/** @param {import("./calls").Body<"POST", "/segments">} body */
+export const createSegment = (body) => call("POST", "/segments", {}, { body });
+/** @param {import("./calls").Body<"PUT", "/segments/{id}">} body */
+export const updateSegment = (id, body) => call("PUT", "/segments/{id}", { id }, { body });
+export const deleteSegment = (id) => call("DELETE", "/segments/{id}", { id });

@@ -6,6 +6,7 @@ import { Backups } from "./pages/backups.js";
 import { Event } from "./pages/event.js";
 import { Events } from "./pages/events.js";
 import { Health } from "./pages/health.js";
+import { Jobs } from "./pages/jobs.js";
 import { Live } from "./pages/live.js";
 import { Merge } from "./pages/merge.js";
 import { Overview } from "./pages/overview.js";
@@ -28,7 +29,7 @@ const RANGE = ["since", "until"];
 /** Path, page, its place in the bar, and the parameters that its address may have beside `app`. */
 const ROUTES = [
   ["", Overview, "o", ["span"]],
-  ["users", Users, "u", [...LIST, ...USER_FILTERS.map(({ name }) => name)]],
+  ["users", Users, "u", [...LIST, "segment", ...USER_FILTERS.map(({ name }) => name)]],
   ["users/*", User, "u", ["tab", "after", "asOf", "trigger"]],
   ["merge", Merge, "m", ["surviving", "discarded"]],
   ["events", Events, "e", [...RANGE, "after", "limit", "order", "user", "trigger", "source", "outcome"]],
@@ -36,6 +37,7 @@ const ROUTES = [
   ["live", Live, "l", ["user", "trigger"]],
   ["quarantine", Quarantine, "q", [...RANGE, "after", "limit", "reason"]],
   ["quarantine/*", Held, "q", []],
+  ["jobs", Jobs, "j", ["after", "limit", "job", "failed"]],
   ["health", Health, "h", []],
   ["backups", Backups, "b", []],
   ["settings", Settings, "s", ["find"]],
@@ -54,7 +56,19 @@ function routeOf(path) {
 
 function Nav({ now, app, apps, ill }) {
   const held = apps?.reduce((sum, one) => sum + (one.quarantined ?? 0), 0);
-  const icons = { o: "overview", u: "users", m: "merge", e: "events", l: "live", q: "quarantine", h: "health", b: "backups", s: "settings", a: "audit" };
+  const icons = {
+    o: "overview",
+    u: "users",
+    m: "merge",
+    e: "events",
+    l: "live",
+    q: "quarantine",
+    j: "jobs",
+    h: "health",
+    b: "backups",
+    s: "settings",
+    a: "audit",
+  };
   return html`<nav aria-label="Pages"><ul>${Object.entries(PLACES).map(
     ([key, [says, path]]) => html`<li>
     <a href=${href(path, { app })} aria-current=${key === now ? "page" : undefined} title=${`${says}: g ${key}`}>

@@ -27,6 +27,7 @@ export const PLACES = {
   e: ["Events", ["events"]],
   l: ["Live", ["live"]],
   q: ["Quarantine", ["quarantine"]],
+  j: ["Jobs", ["jobs"]],
   h: ["Health", ["health"]],
   b: ["Backups", ["backups"]],
   s: ["Settings", ["settings"]],

@@ -105,6 +105,9 @@ export function withParams(changes) {
   return href(path ?? [], query);
 }
 
+/** The address of a job by its number, with the app of the present address. */
+export const hrefOfJob = (id) => href(["jobs"], { job: id, app: parse(location.hash).params.get("app") });
+
 /** The title of the window: what, and where. */
 export function useTitle(...parts) {
   const title = [...parts.filter(Boolean), "rollcall"].join(" · ");

@@ -1,6 +1,6 @@
 // Audit: who did what, to whom, and what came of it.
 import * as api from "../api.js";
-import { Download } from "../parts/download.js";
+import { Download } from "../parts/change.js";
 import { Filters } from "../parts/filters.js";
 import { Empty, Failed, useCall } from "../parts/load.js";
 import { Badge, Head, Table } from "../parts/page.js";

@@ -2,17 +2,18 @@
 import * as api from "../api.js";
 import { Change } from "../parts/change.js";
 import { quoted } from "../parts/curl.js";
-import { Empty, endOf, Failed, useCall } from "../parts/load.js";
+import { Followed } from "../parts/job.js";
+import { Empty, Failed, useCall } from "../parts/load.js";
 import { Badge, Head, Table } from "../parts/page.js";
 import { Copy, Id, Signs } from "../parts/text.js";
-import { Ago, count, size, Time, TimeHead } from "../parts/time.js";
+import { Ago, size, Time, TimeHead } from "../parts/time.js";
 import { useTitle } from "../state.js";
 import { html, useState } from "../vendor/preact.js";
 
 export function Backups() {
   useTitle("Backups");
   const list = useCall(() => api.backups(), [], { every: 15_000 });
-  const [told, setTold] = useState();
+  const [job, setJob] = useState();
   const backups = list.data?.backups;
   const newest = backups
     ?.filter(({ ignored }) => !ignored)
@@ -20,21 +21,6 @@ export function Backups() {
     .filter(Boolean)
     .sort()
     .at(-1);
-  // Both are jobs: they go on if the page is left.
-  const follow = (says) => async (job) => {
-    setTold({ kind: "", says: "Working … It goes on if you leave this page." });
-    const { state, result } = /** @type {any} */ (await endOf(job));
-    setTold(state === "done" ? says(result) : { kind: "bad", says: result?.error?.description ?? `The job is ${state}.` });
-    list.again();
-  };
-  const made = follow((backup) => ({
-    kind: "good",
-    says: `${backup.name}: ${count(backup.users, "user")}, ${count(backup.events, "event")}, up to number ${backup.seq}.`,
-  }));
-  const verified = follow(({ name, verdict, said }) => ({
-    kind: verdict === "whole" ? "good" : "bad",
-    says: `${name} is ${verdict}.${said ? ` ${said}` : ""}`,
-  }));
   /** @type {import("../calls").Column<import("../calls").Schema<"Backups">["backups"][number]>[]} */
   const columns = [
     { name: "name", head: "Name", cell: (backup) => html`<${Id} of=${backup.name} />` },
@@ -52,7 +38,7 @@ export function Backups() {
       head: html`<span class="visually-hidden">Actions</span>`,
       cell: (
         backup,
-      ) => html`<${Change} label="Verify" title=${html`Check <${Signs} text=${backup.name} />?`} call=${() => api.verifyBackup(backup.name)} done=${verified}>
+      ) => html`<${Change} label="Verify" title=${html`Check <${Signs} text=${backup.name} />?`} call=${() => api.verifyBackup(backup.name)} done=${setJob}>
       <p>Every page of the file is read, and its contents are compared with each other. The service goes on meanwhile.</p><//>`,
     },
   ];
@@ -61,10 +47,10 @@ export function Backups() {
       sub=${list.data && html`${newest ? html`The last one was made <${Ago} time=${newest} />` : "None was made yet"}${list.data.next && html`; the next one is due <${Ago} time=${list.data.next} />`}`}
       actions=${
         list.data &&
-        html`<${Change} label="Make a backup" title="Make a backup?" main call=${() => api.makeBackup()} done=${made}>
+        html`<${Change} label="Make a backup" title="Make a backup?" main call=${() => api.makeBackup()} done=${setJob}>
         <p>The whole database is copied to <code>backup.folder</code> and checked, while the service goes on.</p><//>`
       } />
-    ${told && html`<div class="notice ${told.kind}" role="status"><p><${Signs} text=${told.says} /></p></div>`}
+    ${job && html`<${Followed} key=${job.id} id=${job.id} ended=${() => list.again()} />`}
     ${list.failure && html`<${Failed} of=${list} what="The list of backups" />`}
     ${
       backups?.length === 0

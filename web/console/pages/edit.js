@@ -15,11 +15,14 @@ const FIELDS = [
   ["signedUpAt", "Signed up at"],
 ];
 
+/** The name of an app user; empty for one without. */
+export const nameOf = (user) => [user.givenName, user.surname].filter((part) => typeof part === "string" && part !== "").join(" ");
+
 /** A property as it is typed: JSON where it is not text. */
 const written = (value) => (typeof value === "string" ? (/^(?:-?\d|true$|false$|null$|")/.test(value) ? JSON.stringify(value) : value) : jsonText(value));
 
-/** What was typed: a number, true, false or quoted text as JSON, else the text itself. */
-function read(text) {
+/** The value of a property as it was typed: a number, true, false or quoted text as JSON, else the text itself. */
+export function readProperty(text) {
   try {
     const value = parseJson(text);
     return value instanceof Numeral || ["number", "boolean", "string"].includes(typeof value) ? value : text;
@@ -51,7 +54,7 @@ function bodyOf(form, user) {
   for (const { key, text, was, dropped } of form.properties) {
     if (key === "") continue;
     if (dropped) properties[key] = null;
-    else if (was === undefined ? text !== "" : written(was) !== text) properties[key] = read(text);
+    else if (was === undefined ? text !== "" : written(was) !== text) properties[key] = readProperty(text);
   }
   if (Object.keys(properties).length) body.properties = properties;
   return body;

@@ -1,7 +1,8 @@
 // An event: when and from whom it came, what it changed, and its body.
 import * as api from "../api.js";
+import { Download } from "../parts/change.js";
 import { Changes, EventLink, Merges, Outcome } from "../parts/changes.js";
-import { Download } from "../parts/download.js";
+import { Followed } from "../parts/job.js";
 import { Body } from "../parts/json.js";
 import { Empty, Failed, Ghost, useCall } from "../parts/load.js";
 import { Head, Pairs } from "../parts/page.js";
@@ -10,7 +11,7 @@ import { duration, size, Time, zone } from "../parts/time.js";
 import { seesPeople } from "../request.js";
 import { href, useTitle } from "../state.js";
 import { html, useState } from "../vendor/preact.js";
-import { lag } from "./events.js";
+import { lag, Replay } from "./events.js";
 import { By } from "./timeline.js";
 
 /** The body, once it is asked for: each time one is shown is in the audit log. */
@@ -29,6 +30,7 @@ export function AskedBody({ call, place, bytes }) {
 export function Event({ id, shown, apps }) {
   const call = api.entry(id);
   const found = useCall(() => call, [id]);
+  const [job, setJob] = useState();
   useTitle(`Event ${id}`, found.data?.entry.trigger);
   if (!found.data) {
     const { status, data } = found.failure ?? {};
@@ -48,7 +50,9 @@ export function Event({ id, shown, apps }) {
   const others = (events ?? []).filter((seq) => seq !== entry.seq);
   const app = apps.find((one) => one.id === entry.app);
   return html`
-    <${Head} title=${html`Event ${String(entry.seq)}`} sub=${html`<${Signs} text=${entry.trigger} />`} calls=${[call, entry.hasBody && api.entryBody(id)]} />
+    <${Head} title=${html`Event ${String(entry.seq)}`} sub=${html`<${Signs} text=${entry.trigger} />`} calls=${[call, entry.hasBody && api.entryBody(id)]}
+      actions=${entry.source === "webhook" && html`<${Replay} label="Replay …" filter=${{ seqs: [entry.seq] }} started=${setJob} />`} />
+    ${job && html`<${Followed} key=${job.id} id=${job.id} ended=${() => found.again(true)} />`}
     <section><${Pairs} of=${[
       ["Received", html`<${Time} of=${entry.received} millis /> ${zone()}`],
       [

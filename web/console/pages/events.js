@@ -2,6 +2,7 @@
 import * as api from "../api.js";
 import { Outcome } from "../parts/changes.js";
 import { Filters } from "../parts/filters.js";
+import { Followed, StartJob } from "../parts/job.js";
 import { Empty, Failed, useCall } from "../parts/load.js";
 import { Head, Table } from "../parts/page.js";
 import { Pager, Progress, useSearch, useSize } from "../parts/pager.js";
@@ -53,6 +54,15 @@ export const columnsOf = (shown, apps) =>
     { name: "bytes", head: "Size", kind: "n", cell: (entry) => entry.bytes > 0 && bytes(entry.bytes) },
   ].filter(Boolean);
 
+/**
+ * The button that applies webhooks of the journal again, those that `filter` names.
+ * @param {{label: string, filter: import("../calls").Body<"POST", "/journal/replay">["filter"], started: (job: any) => void}} props
+ */
+export const Replay = ({ label, filter, started }) => html`<${StartJob} kind="replay" label=${label} title=${(parts) => `Replay ${parts}?`} verb="Replay"
+    make=${(how) => api.replay({ filter, ...how })} started=${started}
+    line=${({ seq, trigger, received }) => html`${String(seq)} <span class="soft"><${Signs} text=${trigger} />, <${Time} of=${received} /></span>`}>
+    <p>The webhooks are applied again, the oldest first: into this directory, as today's rules read them. Nothing changes for events that are in the journal; they are counted as repeated. Calls to the API are not replayed.</p><//>`;
+
 /** How many entries that fit were stored since the list was loaded; they are not pushed in. */
 function News({ filter, fits, list }) {
   const [news, setNews] = useState(0);
@@ -77,10 +87,15 @@ export function Events({ chosen, shown, apps, params, address }) {
   const followed = Object.fromEntries(Object.entries({ app: chosen, user: now.user, trigger: now.trigger }).filter(([, value]) => value));
   const fits = (entry) =>
     entry.seq > (entries?.[0]?.seq ?? 0) && (!now.outcome || entry.outcome === now.outcome) && (!now.source || entry.source === now.source);
+  const [job, setJob] = useState();
+  const { source, ...conditions } = now;
+  const filter = { app: chosen, ...conditions };
   const oldest = params.get("order") === "asc";
   return html`
     <${Head} title="Events" sub="What was received, in the order of the journal" calls=${[call]}
-      actions=${html`${newest && html`<${News} filter=${followed} fits=${fits} list=${list} />`}<a class="button" href=${withParams({ order: oldest ? null : "asc", after: null })}>${oldest ? "Newest first" : "Oldest first"}</a>`} />
+      actions=${html`${newest && html`<${News} filter=${followed} fits=${fits} list=${list} />`}<a class="button" href=${withParams({ order: oldest ? null : "asc", after: null })}>${oldest ? "Newest first" : "Oldest first"}</a>
+        ${entries?.length > 0 && source !== "api" && html`<${Replay} key=${JSON.stringify(filter)} label="Replay all …" filter=${filter} started=${setJob} />`}`} />
+    ${job && html`<${Followed} key=${job.id} id=${job.id} ended=${() => list.again()} />`}
     <${Filters} all=${FILTERS} now=${now} why=${bad} />
     ${list.failure && !bad && list.failure.status !== 410 && html`<${Failed} of=${list} what="The list" />`}
     ${list.failure?.status === 410 && html`<div class="notice warn"><p><${Signs} text=${list.failure.message} /> <a href=${withParams({ after: null })}>Start at the beginning</a></p></div>`}

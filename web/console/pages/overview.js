@@ -1,5 +1,6 @@
 // Overview: the apps, what is not well, the last events; and before the first one, the steps to it.
 import * as api from "../api.js";
+import { JobProgress, KINDS, State } from "../parts/job.js";
 import { Empty, Loaded, useCall } from "../parts/load.js";
 import { Badge, Head, Table } from "../parts/page.js";
 import { Copy, signs, Signs } from "../parts/text.js";
@@ -173,6 +174,7 @@ export function Overview({ apps, app, chosen, shown, params }) {
     quarantine: api.quarantine({ app: chosen, limit: 1 }),
     entries: api.entries({ app: chosen, limit: 8 }),
     backups: api.backups(),
+    jobs: api.jobs({ limit: 1 }),
   };
   const every = { every: 30_000 };
   const all = useCall(() => calls.apps, [], every);
@@ -187,6 +189,10 @@ export function Overview({ apps, app, chosen, shown, params }) {
   const held = useCall(() => calls.quarantine, [chosen], often);
   const last = useCall(() => calls.entries, [chosen], often);
   const backups = useCall(() => calls.backups, [], { every: 60_000 });
+  const [runs, setRuns] = useState(false);
+  const jobs = useCall(() => calls.jobs, [], { every: runs ? 2_000 : 30_000 });
+  const job = jobs.data?.jobs[0];
+  useEffect(() => setRuns(job?.state === "running"), [job?.state]);
   const fresh = useThrottled(() => [all, held, last, stats].forEach((call) => void call.again(true)));
   useStream(chosen ? { app: chosen } : {}, (message) => (message.kind === "entry" || message.kind === "skipped") && fresh());
   const empty = last.data?.entries.length === 0 && held.data?.bodies.length === 0;
@@ -230,6 +236,14 @@ export function Overview({ apps, app, chosen, shown, params }) {
           html`<a href=${href(["backups"], { app: shown })}>All backups</a>`,
           html`<${Loaded} of=${backups} what="The list of backups" lines=${1}>${() =>
             newest ? html`<p><${Ago} time=${newest} /></p>` : html`<p class="soft">None was made yet.</p>`}<//>`,
+        )}
+        ${section(
+          "Last job",
+          html`<a href=${href(["jobs"], { app: shown })}>All jobs</a>`,
+          html`<${Loaded} of=${jobs} what="The list of jobs" lines=${1}>${() =>
+            job
+              ? html`<p><a href=${href(["jobs"], { job: job.id, app: shown })}>${KINDS[job.kind]?.[0] ?? job.kind}, <${Ago} time=${job.started} /></a> <${State} of=${job} /></p><p class="soft"><${JobProgress} key=${job.id} of=${job} /></p>`
+              : html`<p class="soft">None was started yet.</p>`}<//>`,
         )}
       </div>
     </div>

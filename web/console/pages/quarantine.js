@@ -2,6 +2,7 @@
 import * as api from "../api.js";
 import { Change } from "../parts/change.js";
 import { Filters } from "../parts/filters.js";
+import { Followed, StartJob } from "../parts/job.js";
 import { Empty, Failed, Ghost, useCall } from "../parts/load.js";
 import { Head, Pairs, Table } from "../parts/page.js";
 import { Pager, Progress, useSearch, useSize } from "../parts/pager.js";
@@ -11,7 +12,6 @@ import { mayChange } from "../request.js";
 import { href, useTitle, withParams } from "../state.js";
 import { html, useState } from "../vendor/preact.js";
 import { AskedBody } from "./event.js";
-import { Many, Result } from "./many.js";
 
 const FILTERS = [
   { name: "since", says: "received since", type: "time" },
@@ -29,10 +29,32 @@ const HELP = {
 };
 const help = (reason) => HELP[reason] ?? "Look at a body. A newer rollcall may be able to use it: redrive after the upgrade, else drop it.";
 
+/** What became of one body. */
+function Result({ of: told }) {
+  if (!told) return null;
+  const { data, drop } = told;
+  const says = drop ? "Dropped." : data.unusable ? "The body stays: a part of it cannot be used." : "All could be used.";
+  const events = ["learned", "kept", "repeated"].filter((name) => data[name] > 0).map((name) => `${number(data[name])} ${name}`);
+  return html`<div class="notice ${data.unusable ? "warn" : "good"}" role="status"><p><strong>${says}</strong> ${events.length > 0 && `Events: ${events.join(", ")}.`}
+    ${data.reason && html`${String(data.seq)}: <${Signs} text=${data.reason} />${data.detail && html`, <${Signs} text=${data.detail} />`}`}</p></div>`;
+}
+
+/** The button that redrives, or drops, all bodies that fit a filter. */
+function All({ filter, drop = false, started }) {
+  const make = (how) => (drop ? api.dropAll : api.redriveAll)({ filter, ...how });
+  const line = (body) => html`${String(body.seq)} <span class="soft"><${Signs} text=${body.reason} />, <${Time} of=${body.received} /></span>`;
+  return drop
+    ? html`<${StartJob} kind="drop" label="Drop all …" bad typed title=${(parts) => `Drop ${parts}?`} verb="Drop" make=${make} line=${line} started=${started}>
+      <p>They are deleted and cannot be tried again.</p><//>`
+    : html`<${StartJob} kind="redrive" label="Redrive all …" title=${(parts) => `Try ${parts} again?`} verb="Redrive" make=${make} line=${line} started=${started}>
+      <p>Each is parsed again with the present settings. Those that can be used leave the quarantine; the others stay.</p><//>`;
+}
+
 export function Quarantine({ chosen, shown, apps, params, address }) {
   useTitle("Quarantine");
   const [size, setSize] = useSize(params);
   const [told, setTold] = useState();
+  const [job, setJob] = useState();
   const reason = params.get("reason") ?? undefined;
   const filter = Object.fromEntries(
     [
@@ -48,8 +70,8 @@ export function Quarantine({ chosen, shown, apps, params, address }) {
   const reasons = list.data?.reasons ?? [];
   const bodies = list.data?.bodies;
   const total = reasons.reduce((sum, one) => sum + Number(one.count), 0);
-  const after = (drop) => (data) => {
-    setTold({ data, drop });
+  const redriven = (data) => {
+    setTold({ data });
     list.again();
   };
   const bad = list.failure?.status === 400 ? list.failure.message : undefined;
@@ -69,7 +91,7 @@ export function Quarantine({ chosen, shown, apps, params, address }) {
       name: "actions",
       head: html`<span class="visually-hidden">Actions</span>`,
       cell: (body) => html`<span class="badges">
-      <${Change} label="Redrive" title=${`Try body ${body.seq} again?`} verb="Redrive" call=${() => api.redrive(body.seq)} done=${after(false)}><p>It is parsed again with the present settings.</p><//>
+      <${Change} label="Redrive" title=${`Try body ${body.seq} again?`} verb="Redrive" call=${() => api.redrive(body.seq)} done=${redriven}><p>It is parsed again with the present settings.</p><//>
       </span>`,
     },
   ].filter(Boolean);
@@ -79,9 +101,10 @@ export function Quarantine({ chosen, shown, apps, params, address }) {
     <${Head} title="Quarantine" sub="Bodies with a valid secret that could not be used" calls=${[call]}
       actions=${
         bodies?.length > 0 &&
-        html`<${Many} key=${`r ${JSON.stringify(filter)}`} filter=${filter} make=${api.redriveAll} done=${after(false)} />
-        <${Many} key=${`d ${JSON.stringify(filter)}`} filter=${filter} drop make=${api.dropAll} done=${after(true)} />`
+        html`<${All} key=${`r ${JSON.stringify(filter)}`} filter=${filter} started=${setJob} />
+        <${All} key=${`d ${JSON.stringify(filter)}`} filter=${filter} drop started=${setJob} />`
       } />
+    ${job && html`<${Followed} key=${job.id} id=${job.id} ended=${() => list.again()} />`}
     <${Result} of=${told} />
     ${list.failure && !bad && html`<${Failed} of=${list} what="The quarantine" />`}
     ${

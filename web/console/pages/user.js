@@ -1,7 +1,6 @@
 // An app user: who it is now, and the tabs.
 import * as api from "../api.js";
-import { Change } from "../parts/change.js";
-import { Download } from "../parts/download.js";
+import { Change, Download } from "../parts/change.js";
 import { Empty, Failed, Ghost, useCall } from "../parts/load.js";
 import { Badge, Head, Pairs, Tabs } from "../parts/page.js";
 import { Copy, Id, Signs } from "../parts/text.js";
@@ -10,7 +9,7 @@ import { mayChange, seesPeople } from "../request.js";
 import { href, useTitle } from "../state.js";
 import { html, useState } from "../vendor/preact.js";
 import { AsOf } from "./asof.js";
-import { Edit } from "./edit.js";
+import { Edit, nameOf } from "./edit.js";
 import { Clients, Group } from "./group.js";
 import { Profile } from "./profile.js";
 import { Timeline } from "./timeline.js";
@@ -22,8 +21,6 @@ const TABS = [
   ["group", "Group"],
   ["as-of", "As of"],
 ];
-
-const nameOf = (user) => [user.givenName, user.surname].filter((part) => typeof part === "string" && part !== "").join(" ");
 
 /**
  * What an erasure has done, from its receipt; `call` asks how far it is.

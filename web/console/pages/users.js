@@ -1,15 +1,19 @@
 // Users: the list call of an app, its filters, order and pages.
 import * as api from "../api.js";
-import { Download } from "../parts/download.js";
+import { Download } from "../parts/change.js";
 import { Filters } from "../parts/filters.js";
+import { Followed } from "../parts/job.js";
 import { Empty, Failed, useCall } from "../parts/load.js";
-import { Badge, Head, Table } from "../parts/page.js";
+import { Badge, Head, Menu, Table } from "../parts/page.js";
 import { Pager, Progress, useSearch, useSize } from "../parts/pager.js";
-import { Id, Signs, Value } from "../parts/text.js";
+import { Id, plain, Signs, Value } from "../parts/text.js";
 import { count, Time, TimeHead } from "../parts/time.js";
 import { seesPeople } from "../request.js";
 import { href, kept, useTitle, withParams } from "../state.js";
 import { html, useState } from "../vendor/preact.js";
+import { Bulk } from "./bulk.js";
+import { nameOf } from "./edit.js";
+import { Chosen, pairsOf, Segments, useSegments } from "./segments.js";
 
 const YES_NO = ["true", "false"];
 
@@ -35,7 +39,6 @@ export const FILTERS = [
 
 const columnsShown = kept("columns", null);
 
-const nameOf = (user) => [user.givenName, user.surname].filter((part) => typeof part === "string" && part !== "").join(" ");
 const platforms = (user) => [...new Set((user.clients ?? []).map(({ platform }) => platform).filter(Boolean))];
 const lastSeen = (user) =>
   (user.clients ?? [])
@@ -93,24 +96,37 @@ function columnsFor(link, people, keys) {
 /** Which columns are shown. */
 function Columns({ all, shown }) {
   const toggle = (name) => columnsShown.set(shown.includes(name) ? shown.filter((one) => one !== name) : [...shown, name]);
-  return html`<details class="columns-choice"><summary class="button">Columns</summary><div class="adding">
-    ${all.slice(1).map(({ name, head, says }) => html`<label class="check"><input type="checkbox" checked=${shown.includes(name)} onChange=${() => toggle(name)} />${says ?? head}</label>`)}
-  </div></details>`;
+  return html`<${Menu} says="Columns">${() =>
+    all
+      .slice(1)
+      .map(
+        ({ name, head, says }) =>
+          html`<label class="check"><input type="checkbox" checked=${shown.includes(name)} onChange=${() => toggle(name)} />${says ?? head}</label>`,
+      )}<//>`;
 }
 
 export function Users({ app, shown, apps, params, address }) {
   const about = apps.find(({ id }) => id === app);
-  useTitle("Users", apps.length > 1 && (about?.name || app));
+  const segments = useSegments(app, params.get("segment") ?? undefined);
+  useTitle("Users", segments.segment?.name && plain(segments.segment.name), apps.length > 1 && (about?.name || app));
   const people = seesPeople();
   const [size, setSize] = useSize(params);
   const search = useSearch("appUsers");
   const [counted, setCounted] = useState("");
-  const filters = Object.fromEntries([...params].filter(([name]) => !["app", "after", "limit", "sort"].includes(name)));
-  const sort = params.get("sort") ?? "_id";
-  const call = api.listUsers(app, { ...filters, sort: params.get("sort"), limit: size, after: params.get("after") });
-  const file = (accept) => ({ ...call, query: { ...filters, sort: params.get("sort") }, accept });
-  const key = JSON.stringify(call);
-  const list = useCall(() => call, [key], { run: search.run });
+  // What the address has beside a segment comes on top of it.
+  const own = pairsOf(params);
+  const { sort, ...filters } = /** @type {Record<string, string>} */ (Object.fromEntries([...segments.query, ...own]));
+  const query = new URLSearchParams(Object.entries({ ...filters, ...(sort && { sort }) })).toString();
+  const isSegment = segments.id && !own.some(([name]) => name !== "sort");
+  const known = Object.entries({ ...filters, sort }).filter(
+    ([name]) => name === "sort" || FILTERS.some((one) => one.name === name || name.startsWith("property.")),
+  );
+  const change = (changes) => withParams({ segment: null, ...(segments.id && Object.fromEntries(known)), ...changes });
+  const call = api.listUsers(app, { ...filters, sort, limit: size, after: params.get("after") });
+  const file = (accept) => ({ ...call, query: { ...filters, sort }, accept });
+  const key = JSON.stringify([call, segments.ready]);
+  const list = useCall(() => (segments.ready ? call : null), [key], { run: search.run });
+  const [job, setJob] = useState();
   const countOf = JSON.stringify([app, filters]);
   const counting = useCall(() => (counted === countOf ? api.listUsers(app, { ...filters, count: 10_000, limit: 1 }) : null), [counted === countOf, countOf]);
   const users = list.data?.appUsers;
@@ -124,12 +140,14 @@ export function Users({ app, shown, apps, params, address }) {
   const total = counting.data && `${counting.data.countExact === false ? "more than " : ""}${count(counting.data.count, "user")}`;
   return html`
     <${Head} title="Users" sub=${about && html`${apps.length > 1 && html`<${Signs} text=${about.name || about.id} />: `}${about.users > 0 && `About ${count(about.users, "user")}`}`}
-      actions=${html`<${Columns} all=${all} shown=${chosen} />${
+      actions=${html`<${Segments} app=${app} shown=${shown} of=${segments} query=${query} /><${Columns} all=${all} shown=${chosen} />${
         people &&
         html`<${Download} call=${file("text/csv")}>Save as CSV<//>
         <${Download} call=${file("application/x-ndjson")}>Save as NDJSON<//>`
-      }`} calls=${[call, people && file("text/csv")]} />
-    <${Filters} all=${FILTERS.filter(({ personal }) => people || !personal)} now=${filters} words=${people && "q"} placeholder="Words of a name, an e-mail address or a userId" why=${bad?.failure.message} />
+      }${segments.ready && html`<${Bulk} key=${query} of=${isSegment ? { segment: segments.id } : { app, filter: query }} started=${setJob} />`}`} calls=${[call, people && file("text/csv")]} />
+    ${job && html`<${Followed} key=${job.id} id=${job.id} ended=${() => list.again()} />`}
+    <${Chosen} of=${segments} shown=${shown} filter=${change({ after: null })} />
+    <${Filters} all=${FILTERS.filter(({ personal }) => people || !personal)} now=${filters} change=${change} words=${people && "q"} placeholder="Words of a name, an e-mail address or a userId" why=${bad?.failure.message} />
     ${list.failure && !bad && list.failure.status !== 410 && html`<${Failed} of=${list} what="The list" />`}
     ${list.failure?.status === 410 && html`<div class="notice warn"><p>The list has moved on since this page of it was asked for. <a href=${withParams({ after: null })}>Start again at its beginning</a></p></div>`}
     ${
@@ -137,7 +155,9 @@ export function Users({ app, shown, apps, params, address }) {
         ? any
           ? html`<${Empty} title="Nobody fits">${list.data.hasMore ? `Stopped after looking at ${count(search.looked, "user")}. ` : ""}Drop one of the filters, or <a href=${href(["users"], { app: shown })}>drop all</a>.<//>`
           : html`<${Empty} title="No users yet">An app user appears with the first webhook about it. <a href=${href([], { app: shown })}>How to send one</a><//>`
-        : !bad && html`<${Table} label="Users" columns=${columns} rows=${users} keyOf=${(user) => user._id} busy=${list.loading} sort=${sort} />`
+        : !bad &&
+          (segments.ready || segments.list.loading) &&
+          html`<${Table} label="Users" columns=${columns} rows=${users} keyOf=${(user) => user._id} busy=${list.loading} sort=${sort ?? "_id"} />`
     }
     <div class="under">
       ${

@@ -14,7 +14,7 @@ function Input({ filter, value, set }) {
 }
 
 /** A filter that is being added or changed. */
-function Editing({ all, edited, close }) {
+function Editing({ all, edited, change, close }) {
   const [name, setName] = useState(edited.name ?? all[0].name);
   const [key, setKey] = useState(edited.key ?? "");
   const [value, setValue] = useState(edited.value ?? "");
@@ -24,7 +24,7 @@ function Editing({ all, edited, close }) {
     event.preventDefault();
     if (value === "" || (keyed && key === "")) return;
     const changes = edited.at ? { [edited.at]: null } : {};
-    go(withParams({ ...changes, [keyed ? name.replace("KEY", key) : name]: value, after: null }));
+    go(change({ ...changes, [keyed ? name.replace("KEY", key) : name]: value, after: null }));
     close();
   };
   return html`<form class="adding" onSubmit=${done}>
@@ -41,9 +41,10 @@ function Editing({ all, edited, close }) {
 
 /**
  * Shows filters and changes them. `all` has `{name, says, options?, type?}`; a name that ends in `.KEY` takes any key. `now` is
- * what is in force; `words` names the filter of the search field; `why` says what is wrong with one of them.
+ * what is in force; `words` names the filter of the search field; `why` says what is wrong with one of them; `change` gives the
+ * address with other ones.
  */
-export function Filters({ all, now, words, placeholder, why }) {
+export function Filters({ all, now, words, placeholder, why, change = withParams }) {
   const [editing, setEditing] = useState();
   const [text, setText] = useState(words ? (now[words] ?? "") : "");
   useEffect(() => setText(words ? (now[words] ?? "") : ""), [words && now[words]]);
@@ -56,7 +57,7 @@ export function Filters({ all, now, words, placeholder, why }) {
   };
   const find = (event) => {
     event.preventDefault();
-    go(withParams({ [words]: text.trim(), after: null }));
+    go(change({ [words]: text.trim(), after: null }));
   };
   const others = all.filter(({ name }) => name !== words);
   return html`
@@ -66,16 +67,16 @@ export function Filters({ all, now, words, placeholder, why }) {
         html`<form class="words" onSubmit=${find}><input type="search" data-search aria-label=${placeholder} placeholder=${placeholder} value=${text}
         onInput=${(event) => {
           setText(event.currentTarget.value);
-          if (event.currentTarget.value === "" && now[words]) go(withParams({ [words]: null, after: null }));
+          if (event.currentTarget.value === "" && now[words]) go(change({ [words]: null, after: null }));
         }} /></form>`
       }
       ${chips.map(
         ([name, value]) => html`<span class="chip">
         <button class="value" aria-invalid=${name === faulty ? "true" : undefined} onClick=${() => edit(name, value)}><b>${of(name).says}${of(name).name.endsWith(".KEY") && html` <${Signs} text=${name.slice(of(name).name.length - 3)} />`}:</b> <${Signs} text=${of(name).labels?.[value] ?? value} /></button>
-        <a class="drop button plain" href=${withParams({ [name]: null, after: null })} title="Drop this filter"><${Icon} name="close" /><span class="visually-hidden">Drop ${of(name).says}</span></a></span>`,
+        <a class="drop button plain" href=${change({ [name]: null, after: null })} title="Drop this filter"><${Icon} name="close" /><span class="visually-hidden">Drop ${of(name).says}</span></a></span>`,
       )}
       ${others.length > 0 && html`<button aria-expanded=${String(Boolean(editing))} onClick=${() => setEditing(editing ? undefined : {})}><${Icon} name="plus" />Filter</button>`}
     </div>
-    ${editing && html`<${Editing} key=${editing.at ?? ""} all=${others} edited=${editing} close=${() => setEditing()} />`}
+    ${editing && html`<${Editing} key=${editing.at ?? ""} all=${others} edited=${editing} change=${change} close=${() => setEditing()} />`}
     ${why && html`<div class="notice bad" role="alert"><p><${Signs} text=${why} /></p></div>`}`;
 }

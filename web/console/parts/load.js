@@ -1,6 +1,6 @@
 // What a call has answered, and what a page shows until it has: nothing jumps, and what was there stays.
-import * as api from "../api.js";
 import { half, send } from "../request.js";
+import { hrefOfJob } from "../state.js";
 import { html, useEffect, useRef, useState } from "../vendor/preact.js";
 import { Ago } from "./time.js";
 import { Signs } from "./text.js";
@@ -129,25 +129,12 @@ export function useAction(done) {
   return { ...state, run, reset: () => setState({}) };
 }
 
-/**
- * Waits for the end of a job, and gives it as it is then; `show` is told how far it is.
- * @param {import("../calls").Schema<"Job">} job
- * @param {(job: import("../calls").Schema<"Job">) => void} [show]
- */
-export async function endOf(job, show) {
-  for (let wait = 100; job.state === "running"; wait = Math.min(wait * 2, 1000)) {
-    show?.(job);
-    await new Promise((next) => setTimeout(next, wait));
-    job = (await send(api.job(job.id))).data;
-  }
-  return job;
-}
-
 /** Why a change was not made. */
 export function Refused({ failure }) {
   if (!failure) return null;
   return html`<div class="notice bad" role="alert">
-    <p><strong>Not done.</strong> <${Signs} text=${failure.message} />${failure.retryAfter && ` Try again in ${failure.retryAfter} s.`}</p>
+    <p><strong>Not done.</strong> <${Signs} text=${failure.message} />${failure.retryAfter && ` Try again in ${failure.retryAfter} s.`}
+      ${failure.data?.job && html` <a href=${hrefOfJob(failure.data.job)}>Show job ${String(failure.data.job)}</a>`}</p>
     ${failure.data?.problems && html`<ul>${failure.data.problems.map(({ key, text, from }) => html`<li>${key && html`<code><${Signs} text=${key} /></code> `}<${Signs} text=${text} />${from?.file && html` <span class="small soft"><${Signs} text=${from.file} />${from.line !== undefined && `:${from.line}`}</span>`}</li>`)}</ul>`}
     <p class="small soft"><code>${failure.status || ""} ${failure.code}</code>${failure.requestId && html` · request <code>${failure.requestId}</code>`}</p>
   </div>`;

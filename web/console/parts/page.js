@@ -18,6 +18,20 @@ export function Head({ title, sub, actions, calls = [] }) {
   </header>`;
 }
 
+/**
+ * A button that shows a menu. Its content is told with `ask`, which makes the handler of a button that opens a dialog: the menu
+ * is closed, and the focus is on its button when the dialog takes it.
+ */
+export function Menu({ says, children }) {
+  const ask = (open) => (event) => {
+    const menu = event.currentTarget.closest("details");
+    menu.open = false;
+    menu.querySelector("summary").focus();
+    open();
+  };
+  return html`<details class="menu-of"><summary class="button">${says}</summary><div class="adding">${children(ask)}</div></details>`;
+}
+
 /** Tabs of a page, in its address as `tab`; the first one is meant where the address names none. */
 export function Tabs({ tabs, now, label }) {
   return html`<nav class="tabs" aria-label=${label}>${tabs.map(
