@@ -106,6 +106,27 @@ async function segments(home, page) {
   await checkPage(page, 'no such segment');
 }
 
+/** A segment whose filter is not understood any more, as after an upgrade. */
+async function outdated(home, page) {
+  const { id } = await home.call('POST', 'segments', { body: { app: APP, name: 'Of old', query: 'platform=web' } });
+  const all = /\/segments\?/;
+  await page.route(all, async (route) => {
+    const response = await route.fetch();
+    const { segments: [segment] } = await response.json();
+    await route.fulfill({ response, json: { segments: [{ ...segment, query: 'colour=red&platform=web', problem: 'colour is no parameter of this call' }] } });
+  });
+  await visit(page, `#/users?segment=${id}`);
+  await page.getByText('colour is no parameter of this call').waitFor();
+  await page.locator('.chip').filter({ hasText: 'platform: web' }).waitFor();
+  assert.equal(await page.locator('summary', { hasText: 'All of these' }).count(), 0);
+  await checkPage(page, 'a segment that is not understood');
+  await page.getByRole('link', { name: 'Go on with its filter alone' }).click();
+  await page.waitForURL(/#\/users\?platform=web$/);
+  await settled(page);
+  await page.unrouteAll({ behavior: 'ignoreErrors' });
+  await home.call('DELETE', `segments/${id}`);
+}
+
 /** A property for a segment: the number has changed meanwhile, progress to the end, and what failed. */
 async function property(home, page) {
   const { id } = await home.call('POST', 'segments', { body: { app: APP, name: NAME, query: 'platform=web' } });
@@ -156,6 +177,7 @@ async function cancelling(home, page, many) {
   await tab.getByRole('button', { name: 'Replay 1', exact: true }).click();
   await tab.getByRole('link', { name: /^Show job \d+$/ }).click();
   await tab.getByRole('heading', { name: /^Job \d+: Clear a property$/ }).waitFor();
+  await tab.waitForFunction(() => document.activeElement.textContent.startsWith('Job '));
   await tab.getByText(/ a second, about .* left/).waitFor();
   await checkPage(tab, 'a job that runs');
   await picture(tab, 'job-running');
@@ -269,6 +291,7 @@ await story(() => new Home(SETTINGS), async (home, browser) => {
   await page.getByText('No jobs').waitFor();
   await checkPage(page, 'no jobs');
   await segments(home, page);
+  await outdated(home, page);
   await property(home, page);
   await cancelling(home, page, many);
   await exporting(home, page);

@@ -19,6 +19,9 @@ const ACTIONS = {
   request: "a refused request",
   leftOut: "more refusals",
   delete: "remove",
+  verifyBackup: "verify a backup",
+  cancelJob: "cancel a job",
+  segment: "keep, change or delete a segment",
 };
 
 const FILTERS = [
@@ -48,6 +51,10 @@ const FILTERS = [
       "signOut",
       "reload",
       "backup",
+      "verifyBackup",
+      "replay",
+      "cancelJob",
+      "segment",
       "request",
       "leftOut",
     ],

@@ -8,7 +8,7 @@ import { Id, Signs, Value } from "../parts/text.js";
 import { count, Time, TimeHead } from "../parts/time.js";
 import { seesPeople } from "../request.js";
 import { href, useTitle, withParams } from "../state.js";
-import { html, useEffect, useState } from "../vendor/preact.js";
+import { html, useEffect, useRef, useState } from "../vendor/preact.js";
 
 const saysOf = ({ kind }) => KINDS[kind]?.[0] ?? kind;
 
@@ -51,40 +51,44 @@ function Failures({ job, app, after, ended }) {
     ${(after || hasMore) && html`<nav class="under" aria-label="Pages of what failed">${after && html`<a class="button" href=${withParams({ failed: null })}>First page</a>`}${hasMore && html`<a class="button" href=${withParams({ failed: next })}>Next page</a>`}</nav>`}`}<//>`;
 }
 
-/** The open job. */
+/** What is known of the open job. */
+function About({ job, app, failed, changed }) {
+  const gone = job.kind === "export" && job.state === "done" && !job.fileUntil;
+  const result = resultOf(job);
+  return html`<${Pairs} of=${[
+    ["State", html`<span role="status"><${State} of=${job} /></span>`],
+    ["Progress", html`<${JobProgress} of=${job} />`],
+    ["App", job.app && html`<${Id} of=${job.app} />`],
+    ["By", job.by && html`<${Signs} text=${job.by} />`],
+    ["Started", html`<${Time} of=${job.started} />`],
+    ["Ended", job.ended && html`<${Time} of=${job.ended} />`],
+    ["Started with", html`<${StartedWith} job=${job} app=${app} />`],
+    ["Result", result ? html`<${Signs} text=${result} />` : undefined],
+    ["File", job.fileUntil ? (seesPeople() ? html`<${JobFile} of=${job} />` : "Not shown to a session without personal data.") : gone && "It is deleted."],
+  ]} />
+  <div class="actions"><${CancelJob} of=${job} done=${changed} /></div>
+  ${job.failed > 0 && html`<${Failures} job=${job} app=${app} after=${failed} ended=${job.ended} />`}`;
+}
+
+/** The open job. The focus goes to its heading when it is opened. */
 function Open({ id, apps, failed, changed }) {
   const call = useJob(id, undefined, changed);
+  const heading = useRef();
+  useEffect(() => heading.current.focus(), []);
   const { data: job, failure } = call;
-  if (!job) {
-    return html`<section aria-label="The job">${
-      [400, 404].includes(failure?.status)
-        ? html`<${Empty} title="There is no such job">None that you may see has the number <code><${Signs} text=${id} /></code>. The last 1,000 are kept. <a href=${withParams({ job: null, failed: null })}>Close</a><//>`
-        : failure
-          ? html`<${Failed} of=${call} what="The job" />`
-          : html`<${Ghost} lines=${5} />`
-    }</section>`;
-  }
-  const app = apps.length > 1 ? job.app : undefined;
-  const again = () => {
-    call.again(true);
-    changed();
-  };
-  const gone = job.kind === "export" && job.state === "done" && !job.fileUntil;
-  return html`<section aria-label="The job"><div class="heading"><h2>Job ${String(job.id)}: ${saysOf(job)}</h2><a href=${withParams({ job: null, failed: null })}>Close</a></div>
-    ${failure && html`<${Failed} of=${call} what="The job" />`}
-    <${Pairs} of=${[
-      ["State", html`<span role="status"><${State} of=${job} /></span>`],
-      ["Progress", html`<${JobProgress} key=${job.id} of=${job} />`],
-      ["App", job.app && html`<${Id} of=${job.app} />`],
-      ["By", job.by && html`<${Signs} text=${job.by} />`],
-      ["Started", html`<${Time} of=${job.started} />`],
-      ["Ended", job.ended && html`<${Time} of=${job.ended} />`],
-      ["Started with", html`<${StartedWith} job=${job} app=${app} />`],
-      ["Result", resultOf(job) ? html`<${Signs} text=${resultOf(job)} />` : undefined],
-      ["File", job.fileUntil ? (seesPeople() ? html`<${JobFile} of=${job} />` : "Not shown to a session without personal data.") : gone && "It is deleted."],
-    ]} />
-    <div class="actions"><${CancelJob} of=${job} done=${again} /></div>
-    ${job.failed > 0 && html`<${Failures} job=${job} app=${app} after=${failed} ended=${job.ended} />`}
+  const close = html`<a href=${withParams({ job: null, failed: null })}>Close</a>`;
+  const unknown = !job && [400, 404].includes(failure?.status);
+  return html`<section aria-label="The job"><div class="heading"><h2 tabindex="-1" ref=${heading}>Job <${Signs} text=${id} />${job && `: ${saysOf(job)}`}</h2>${close}</div>
+    ${failure && !unknown && html`<${Failed} of=${call} what="The job" />`}
+    ${unknown && html`<${Empty} title="There is no such job">None that you may see has this number. The last 1,000 are kept.<//>`}
+    ${!job && !failure && html`<${Ghost} lines=${5} />`}
+    ${
+      job &&
+      html`<${About} job=${job} app=${apps.length > 1 ? job.app : undefined} failed=${failed} changed=${() => {
+        call.again(true);
+        changed();
+      }} />`
+    }
   </section>`;
 }
 

@@ -93,12 +93,11 @@ export const JobFile = ({ of: job }) =>
   job.fileUntil && html`<${Download} call=${api.jobFile(job.id)}>Save the file<//> <span class="soft small">kept until <${Time} of=${job.fileUntil} /></span>`;
 
 /** @param {any} job */
-const kindOf = ({ state, failed, result }) =>
-  state === "running" || (state !== "failed" && result?.verdict !== "damaged" && (failed > 0 || state === "cancelled"))
-    ? "warn"
-    : state === "done" && result?.verdict !== "damaged"
-      ? "good"
-      : "bad";
+function kindOf({ state, failed, result }) {
+  if (state === "running") return "";
+  if (state === "failed" || result?.verdict === "damaged") return "bad";
+  return failed > 0 || state === "cancelled" ? "warn" : "good";
+}
 
 /** A job that was started on this page, until its end and what came of it. `ended` is called then. */
 export function Followed({ id, ended }) {
