@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep};
 use super::answers::{json, member, raw};
 use super::api_request::ApiRequest;
 use super::error::ApiError;
+use super::jobs;
 use super::parameters::{boolean, value};
 use super::reads;
 use super::state::HttpState;
@@ -99,6 +100,7 @@ struct RemainingFiles {
 impl RemainingFiles {
     /// Deletes the files of unfinished work; lists those that remain.
     async fn cleared(shared: &HttpState) -> Self {
+        jobs::delete_outdated_files(shared).await;
         let (database, backups) = (shared.files.database.clone(), shared.settings.backup.folder.clone());
         let look = move || {
             let folders: Vec<_> = backups.into_iter().collect();

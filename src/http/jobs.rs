@@ -20,7 +20,7 @@ pub(super) use backup_work::{start as start_backup, start_verification};
 pub(super) use begin::read_body;
 pub(super) use bodies_request::{drop, redrive};
 pub(super) use calls::{cancel, create, failures, list, show};
-pub(super) use export_file::send as file;
+pub(super) use export_file::{delete_outdated_files, send as file};
 pub(super) use filter::read_filter;
 pub(super) use replay_work::replay;
 pub use runner::run_operator_jobs;

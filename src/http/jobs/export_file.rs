@@ -118,7 +118,7 @@ fn write_at(folder: &fs_path::Path, path: &fs_path::Path, at: u64, text: &[u8]) 
 }
 
 /// Deletes the files that no job keeps.
-pub(super) async fn delete_outdated(shared: &Arc<HttpState>) {
+pub(in crate::http) async fn delete_outdated_files(shared: &HttpState) {
     let folder = shared.files.exports.clone();
     if !folder.exists() {
         return;

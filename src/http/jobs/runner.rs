@@ -42,7 +42,7 @@ pub async fn run_operator_jobs(states: watch::Receiver<Arc<HttpState>>) {
         if *draining.borrow() {
             return;
         }
-        export_file::delete_outdated(&shared).await;
+        export_file::delete_outdated_files(&shared).await;
         if may_run {
             match reads::JOB.run_beside(&shared.readers, |reader| reader.find_running_job()).await {
                 Ok(Some((job, true))) => run(&states, job).await,
