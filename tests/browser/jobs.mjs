@@ -160,6 +160,59 @@ async function property(home, page) {
   assert.equal(appUser.properties.tier, 'gold');
 }
 
+/** Failures of more than a page. */
+async function manyFailures(page, many) {
+  await visit(page, '#/users?platform=viber');
+  await choose(page, 'Set a property');
+  await page.getByLabel('Key').fill('tier');
+  await page.getByLabel('Value').fill('gold');
+  await page.getByRole('button', { name: 'Count them' }).click();
+  await page.getByText(`and ${many - 20} more`).waitFor();
+  await start(page, `Set tier of ${many} users?`, 'Set', many);
+  await page.getByText(`0 of ${many} users, ${many} failed`).waitFor();
+  await page.getByRole('link', { name: 'What failed' }).click();
+  const rows = page.getByRole('table', { name: 'What failed' }).locator('tbody tr');
+  await rows.nth(49).waitFor();
+  assert.equal(await rows.count(), 50);
+  await page.getByRole('link', { name: 'Next page' }).click();
+  await page.waitForURL(/failed=/);
+  await page.reload();
+  await rows.nth(50).waitFor({ state: 'detached' });
+  await settled(page);
+  assert.equal(await rows.count(), many - 50);
+  await page.getByRole('link', { name: 'First page' }).click();
+  await rows.nth(49).waitFor();
+}
+
+/** Waits until the progress that a page shows has changed twice. */
+async function goesOn(page) {
+  for (let times = 0; times < 2; times += 1) {
+    const before = await page.locator('.job span').first().innerText();
+    await page.waitForFunction((text) => document.querySelector('.job span')?.textContent !== text, before);
+  }
+}
+
+/** While a job runs no live region of a page that shows it says a word, and a hidden tab asks for nothing. */
+async function isQuiet(tab, page) {
+  await tab.evaluate(() => {
+    globalThis.said = [];
+    const note = (changes) => globalThis.said.push(...changes.map(({ target }) => target.textContent).filter(Boolean));
+    const live = new MutationObserver(note);
+    for (const region of document.querySelectorAll('[role="status"], [role="alert"], [aria-live]')) live.observe(region, { childList: true, characterData: true, subtree: true });
+  });
+  await goesOn(tab);
+  assert.deepEqual(await tab.evaluate(() => globalThis.said), []);
+  const asked = [];
+  const note = (request) => asked.push(request.url());
+  const hide = (hidden) => tab.evaluate((value) => { Object.defineProperty(document, 'hidden', { configurable: true, get: () => value }); }, hidden);
+  await hide(true);
+  tab.on('request', note);
+  await goesOn(page);
+  assert.deepEqual(asked, [], 'a hidden tab asks for nothing');
+  tab.off('request', note);
+  await hide(false);
+}
+
 /** A job that takes long: seen on Jobs and Overview, refuses another one, and is cancelled. */
 async function cancelling(home, page, many) {
   await visit(page, '#/users?platform=telegram');
@@ -181,6 +234,7 @@ async function cancelling(home, page, many) {
   await tab.getByText(/ a second, about .* left/).waitFor();
   await checkPage(tab, 'a job that runs');
   await picture(tab, 'job-running');
+  await isQuiet(tab, page);
   await page.getByRole('dialog').getByRole('button', { name: 'Cancel the job' }).click();
   await ended(page, 'Clear a property: cancelled.');
   await tab.locator('span[role="status"]', { hasText: 'cancelled' }).waitFor();
@@ -285,6 +339,7 @@ await story(() => new Home(SETTINGS), async (home, browser) => {
   }
   for (const [letter, name] of [['d', 'Removable'], ['e', 'Erasable']]) for (const n of [0, 1]) await home.user({ _id: idOf(n, letter), givenName: name, email: `${letter === 'e' ? 'gone' : 'kept'}@example.com` }, n);
   await inParts([...Array(many).keys()], (n) => home.user({ _id: idOf(n), properties: { plan: 'family' }, clients: [{ id: `t-${n}`, platform: 'telegram', active: true }] }, n));
+  await inParts([...Array(55).keys()], (n) => home.user({ _id: idOf(n, 'f'), properties: { notes: 'x'.repeat(4090) }, clients: [{ id: `v-${n}`, platform: 'viber', active: true }] }, n));
   const page = await browser.signedIn(await browser.profile({ acceptDownloads: true }), ANN);
   await page.keyboard.press('g');
   await page.keyboard.press('j');
@@ -293,6 +348,7 @@ await story(() => new Home(SETTINGS), async (home, browser) => {
   await segments(home, page);
   await outdated(home, page);
   await property(home, page);
+  await manyFailures(page, 55);
   await cancelling(home, page, many);
   await exporting(home, page);
   await replaying(page);

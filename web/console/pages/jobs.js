@@ -12,11 +12,23 @@ import { html, useEffect, useRef, useState } from "../vendor/preact.js";
 
 const saysOf = ({ kind }) => KINDS[kind]?.[0] ?? kind;
 
+/** The range of bodies or entries in what a job was started with: numbers, and times of receipt in ms since 1970. */
+const spanOf = ({ from, to, since, until }) =>
+  [
+    from > 0 && html`from number ${String(from)} `,
+    to !== undefined && html`to number ${String(to)} `,
+    since !== undefined && html`received since <${Time} of=${since} /> `,
+    until !== undefined && html`received until <${Time} of=${until} /> `,
+  ].filter(Boolean);
+
 /** What a job was started with. */
 function StartedWith({ job, app }) {
   if (job.erased) return html`<span class="soft">It named an app user who was erased, and is deleted.</span>`;
   if (!job.with) return html`<span class="soft">Not shown to a session without personal data.</span>`;
-  return Object.entries(Object.values(job.with)[0] ?? {}).map(([name, value]) => {
+  const given = Object.entries(Object.values(job.with)[0] ?? {}).filter(([name, value]) => name !== "span" || spanOf(value).length > 0);
+  if (given.length === 0) return html`<span class="soft">Nothing that narrows it.</span>`;
+  return given.map(([name, value]) => {
+    if (name === "span") return html`<div>${spanOf(value)}</div>`;
     const shown =
       name === "filter"
         ? html`<a href=${href(["users"], new URLSearchParams([...new URLSearchParams(value), ...(app ? [["app", app]] : [])]))}>${value === "" ? "all app users" : html`<${Signs} text=${value} />`}</a>`
