@@ -30,6 +30,8 @@ async function firstVisit(browser, storageState, hash, selector, latency = 0) {
     await devtools.send('Network.enable');
     await devtools.send('Network.emulateNetworkConditions', { offline: false, latency, downloadThroughput: -1, uploadThroughput: -1 });
   }
+  // A new window of Chromium loads pages of its own first.
+  await pause(2000);
   await page.goto(`${browser.home.console}${hash}`);
   await page.waitForFunction(() => typeof globalThis.shownAt === 'number');
   const shown = await page.evaluate(() => globalThis.shownAt);

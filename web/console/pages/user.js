@@ -102,8 +102,9 @@ export function User({ id, app, shown, apps, params }) {
   const include = tab === "profile" ? "group,provenance" : "group";
   const calls = [api.user(app, id), api.user(app, id, { include })];
   const call = useCall(() => calls[0], [app, id]);
-  const more = useCall(() => calls[1], [app, id, include]);
   const user = call.data?.appUser;
+  // After the app user itself and what the tab asks for: these are read one after the other.
+  const more = useCall(() => (user ? calls[1] : null), [app, id, include, !user]);
   useTitle(user ? nameOf(user) || user._id : id, TABS.find(([name]) => name === tab)?.[1], "Users");
   if (receipt || (call.failure?.status === 404 && !call.loading))
     return html`<${Gone} id=${id} shown=${shown} app=${app} apps=${apps} receipt=${receipt} params=${params} />`;
