@@ -7,7 +7,7 @@ import { Badge, Head, Table } from "../parts/page.js";
 import { count, number, Time } from "../parts/time.js";
 import { useShown, useStream } from "../stream.js";
 import { useTitle } from "../state.js";
-import { html, useCallback, useEffect, useMemo, useRef, useState } from "../vendor/preact.js";
+import { html, useCallback, useEffect, useRef, useState } from "../vendor/preact.js";
 import { columnsOf } from "./events.js";
 
 const MOST = 500;
@@ -79,7 +79,6 @@ export function Live({ chosen, shown, apps, params }) {
     setPaused(!halted.current);
   }, []);
   usePauseKey(toggle);
-  const columns = useMemo(() => columnsOf(shown, apps), [shown, apps]);
   const says = paused
     ? ["warn", "Paused"]
     : state.kind === "following"
@@ -103,7 +102,7 @@ export function Live({ chosen, shown, apps, params }) {
     ${
       rows.length === 0
         ? html`<${Empty} title=${state.kind === "following" ? "Nothing yet" : "Connecting"}>Events appear here as they are stored. Older ones are under Events.<//>`
-        : html`<${Table} label="Live events" columns=${columns} rows=${rows} keyOf=${(entry) => entry.seq} />
+        : html`<${Table} label="Live events" columns=${columnsOf(shown, apps)} rows=${rows} keyOf=${(entry) => entry.seq} still />
         <p class="under">${count(rows.length, "event")}${rows.length === MOST ? `: the newest ${MOST} are kept here` : ""}</p>`
     }`;
 }

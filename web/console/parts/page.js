@@ -39,10 +39,10 @@ export function Tabs({ tabs, now, label }) {
   )}</nav>`;
 }
 
-/** A row of a table. The same row in the same columns is not drawn anew. */
+/** A row of a table. One that is `still` is drawn anew only if it is another row, or has other columns. */
 class Row extends Component {
-  shouldComponentUpdate({ row, columns, linked }) {
-    return row !== this.props.row || columns !== this.props.columns || linked !== this.props.linked;
+  shouldComponentUpdate({ row, columns, still }) {
+    return !still || row !== this.props.row || columns.length !== this.props.columns.length;
   }
 
   render({ row, columns, linked }) {
@@ -53,16 +53,16 @@ class Row extends Component {
 /**
  * A table. A column is `{name, head, cell, kind, sort}`: `kind` is the class of its cells, `sort` the order that its head leads
  * to. `busy` while other rows are awaited; without any rows yet there are grey ones. `fixed`: tables one below the other have
- * the same columns.
+ * the same columns. `still`: a row never changes.
  */
-export function Table({ label, columns, rows, keyOf, linked = true, busy = false, sort, fixed = false, ghosts = 10 }) {
+export function Table({ label, columns, rows, keyOf, linked = true, busy = false, sort, fixed = false, still = false, ghosts = 10 }) {
   return html`<div class="progress ${busy ? "on" : ""}"></div>
     <div class="scroll" tabindex="0" role="region" aria-label=${label}><table class=${fixed ? "fixed" : undefined} aria-busy=${String(busy)}>
       <caption class="visually-hidden">${label}</caption>
       <thead><tr>${columns.map((column) => html`<${HeadCell} column=${column} sort=${sort} />`)}</tr></thead>
       <tbody data-rows>${
         rows
-          ? rows.map((row) => html`<${Row} key=${keyOf(row)} row=${row} columns=${columns} linked=${linked} />`)
+          ? rows.map((row) => html`<${Row} key=${keyOf(row)} row=${row} columns=${columns} linked=${linked} still=${still} />`)
           : Array.from({ length: ghosts }, () => html`<tr class="ghost" aria-hidden="true">${columns.map(() => html`<td>.</td>`)}</tr>`)
       }
       </tbody>

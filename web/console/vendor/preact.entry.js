@@ -6,4 +6,8 @@ export { Component, createContext, Fragment, h, render } from "preact";
 export { useCallback, useContext, useEffect, useId, useLayoutEffect, useMemo, useReducer, useRef, useState } from "preact/hooks";
 
 /** Makes elements of a template: html`<p class="x">${text}</p>`. */
-export const html = htm.bind(h);
+export const html = htm.bind(function make(...element) {
+  // htm would keep an element without values for its next use, and Preact's element leads to the whole page it was once part of.
+  this[0] = 3;
+  return h(...element);
+});
