@@ -24,12 +24,18 @@ function Line({ entry, id, shown }) {
 export const By = ({ of: { operator, key, userId, scope } }) =>
   html`<${Signs} text=${operator ?? userId ?? (key ? `key ${key}` : ({ appToken: "an app token", admin: "an import" }[scope] ?? scope))} />`;
 
-export function Timeline({ user, app, shown, params }) {
+/** The page of the timeline that the address names; it is asked for once it is `wanted`. */
+export function useTimeline(app, id, params, wanted) {
+  const [size, setSize] = useSize(params);
+  const after = params.get("after");
+  const page = useCall(() => (wanted ? api.history(app, id, { limit: size, after }) : null), [app, id, size, after, wanted]);
+  return { page, size, setSize };
+}
+
+/** @param {{of: ReturnType<typeof useTimeline>, id: string, shown?: string, params: URLSearchParams}} props */
+export function Timeline({ of: { page, size, setSize }, id, shown, params }) {
   const address = useAddress();
   utc.use();
-  const [size, setSize] = useSize(params);
-  const call = api.history(app, user._id, { limit: size, after: params.get("after") });
-  const page = useCall(() => call, [app, user._id, size, params.get("after")]);
   if (page.failure?.status === 410) {
     return html`<${Empty} title="Not kept any more">The oldest event that is kept is ${String(page.failure.data?.oldest ?? "later")}; the setting <code>retention.history_age</code> decides.<//>`;
   }
@@ -51,7 +57,7 @@ export function Timeline({ user, app, shown, params }) {
     ${!all && !page.failure && html`<${Ghost} lines=${10} />`}
     ${all && entries.length === 0 && html`<${Empty} title="No event on this page">${wanted ? html`None has the trigger <code><${Signs} text=${wanted} /></code>. <a href=${withParams({ trigger: null })}>Show all</a>` : "The journal keeps no event of this app user."}<//>`}
     ${all?.length > 0 && all.every(({ changed }) => changed === undefined) && html`<div class="notice"><p>This app user has more events than <code>limits.history_events</code>, so they are shown without their changes.</p></div>`}
-    ${days.map(({ day, entries: of }) => html`<h2 class="day">${day}</h2><ol class="entries">${of.map((entry) => html`<${Line} key=${entry.seq} entry=${entry} id=${user._id} shown=${shown} />`)}</ol>`)}
+    ${days.map(({ day, entries: of }) => html`<h2 class="day">${day}</h2><ol class="entries">${of.map((entry) => html`<${Line} key=${entry.seq} entry=${entry} id=${id} shown=${shown} />`)}</ol>`)}
     ${page.data?.oldest && !page.data.hasMore && html`<p class="soft small">Events before ${page.data.oldest} are not kept any more.</p>`}
     <div class="under"><${Pager} params=${params} address=${address} size=${size} setSize=${setSize} next=${page.data?.hasMore ? page.data.after : undefined} /></div>`;
 }

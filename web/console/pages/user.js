@@ -7,12 +7,12 @@ import { Copy, Id, Signs } from "../parts/text.js";
 import { count, Time } from "../parts/time.js";
 import { mayChange, seesPeople } from "../request.js";
 import { href, useTitle } from "../state.js";
-import { html, useState } from "../vendor/preact.js";
+import { html, useRef, useState } from "../vendor/preact.js";
 import { AsOf } from "./asof.js";
 import { Edit, nameOf } from "./edit.js";
 import { Clients, Group } from "./group.js";
 import { Profile } from "./profile.js";
-import { Timeline } from "./timeline.js";
+import { Timeline, useTimeline } from "./timeline.js";
 
 const TABS = [
   ["profile", "Profile"],
@@ -54,6 +54,7 @@ function Gone({ id, shown, app, apps, receipt, params }) {
   const calls = [tombstone, api.entries({ app: apps.length > 1 ? app : undefined, user: id })];
   const found = useCall(() => tombstone, [app, id]);
   const state = receipt ? "erased" : found.data?.state;
+  const timeline = useTimeline(app, id, params, state === "removed");
   const links = html`<a href=${href(["events"], { app: shown, user: id })}>Events about it</a>, <a href=${href(["audit"], { app: apps.length > 1 ? app : undefined, user: id })}>what operators did to it</a>`;
   const head = html`<${Head} title=${html`<${Signs} text=${id} />`} sub=${state === undefined ? "Not in the directory" : html`<${Badge} kind="bad">${state}<//>`} calls=${calls} />`;
   const erasure = receipt ?? found.data?.erasure;
@@ -62,7 +63,7 @@ function Gone({ id, shown, app, apps, receipt, params }) {
     return html`${head}<${Empty} title="This app user is erased">The erasure came with an import; no receipt of it is here. Later events do not bring the <code>_id</code> back. ${links}<//>`;
   if (state === "removed")
     return html`${head}<div class="notice"><p><strong>This app user was removed.</strong> Its <code>_id</code> stays reserved: later events do not bring it back. What the journal keeps of it is below; to delete that too, erase it. ${links}</p></div>
-      <${Timeline} user=${{ _id: id }} app=${app} shown=${shown} params=${params} />`;
+      <${Timeline} of=${timeline} id=${id} shown=${shown} params=${params} />`;
   return html`${head}${
     found.failure && found.failure.status !== 404
       ? html`<${Failed} of=${found} what="Whether it was removed" />`
@@ -103,8 +104,11 @@ export function User({ id, app, shown, apps, params }) {
   const calls = [api.user(app, id), api.user(app, id, { include })];
   const call = useCall(() => calls[0], [app, id]);
   const user = call.data?.appUser;
-  // After the app user itself and what the tab asks for: these are read one after the other.
-  const more = useCall(() => (user ? calls[1] : null), [app, id, include, !user]);
+  const timeline = useTimeline(app, id, params, tab === "timeline");
+  // After what the page shows first: the service reads for operators one after the other, and this takes long.
+  const begun = useRef(false);
+  begun.current ||= Boolean(user) && (tab !== "timeline" || !timeline.page.loading);
+  const more = useCall(() => (begun.current ? calls[1] : null), [app, id, include, begun.current]);
   useTitle(user ? nameOf(user) || user._id : id, TABS.find(([name]) => name === tab)?.[1], "Users");
   if (receipt || (call.failure?.status === 404 && !call.loading))
     return html`<${Gone} id=${id} shown=${shown} app=${app} apps=${apps} receipt=${receipt} params=${params} />`;
@@ -138,7 +142,7 @@ export function User({ id, app, shown, apps, params }) {
       tab === "profile"
         ? html`<${Profile} user=${user} more=${more} shown=${shown} />`
         : tab === "timeline"
-          ? html`<${Timeline} user=${user} app=${app} shown=${shown} params=${params} />`
+          ? html`<${Timeline} of=${timeline} id=${user._id} shown=${shown} params=${params} />`
           : tab === "clients"
             ? html`<${Clients} user=${user} shown=${shown} />`
             : tab === "group"
