@@ -18,6 +18,8 @@ const { values } = parseArgs({
     /** How often rates with and without consoles are measured, and how long each. */
     rounds: { type: 'string', default: '6' },
     seconds: { type: 'string', default: '5' },
+    /** Only these parts. */
+    only: { type: 'string', default: 'pages,live,rates' },
     /** A folder that keeps the directory for another run; a directory that is there already is used as it is. */
     folder: { type: 'string' },
   },
@@ -60,9 +62,12 @@ try {
   browser = await Browser.open(home);
   const sheet = new Sheet();
   const state = await session(browser);
-  await pages(browser, state, users, sheet);
-  await rates(browser, state, load, { rounds, seconds }, sheet);
-  await live(browser, state, load, minutes, sheet);
+  const parts = {
+    pages: () => pages(browser, state, users, sheet),
+    live: () => live(browser, state, load, minutes, sheet),
+    rates: () => rates(browser, state, load, { rounds, seconds }, sheet),
+  };
+  for (const part of values.only.split(',')) await parts[part]();
   browser.noComplaints();
   console.log(`${users} app users; the service, the load and the browser share the processors\n`);
   sheet.print();
