@@ -32,7 +32,7 @@ pub(super) fn forget_in_jobs(
     let apps: BTreeSet<&AppId> = erasures.iter().map(|erasure| &erasure.key.0).collect();
     for app in apps {
         let erased = erasures.iter().filter(|erasure| erasure.key.0 == *app);
-        let names: BTreeSet<String> = erased.flat_map(names_of).collect();
+        let names = ErasedNames::of(erased);
         for job in JobSpec::select().read(rows)? {
             let job = changes.jobs.iter().find(|now| now.id == job.id).map_or(job, spec_of);
             if job.app.as_ref().is_none_or(|of| of == app) {
@@ -41,7 +41,7 @@ pub(super) fn forget_in_jobs(
         }
         let is_named = |segment: &Segment| {
             let texts = texts_of_query(&segment.query).into_iter().chain([segment.name.clone()]);
-            has_name(&texts.collect::<Vec<_>>(), &names)
+            names.are_in(&texts.collect::<Vec<_>>())
         };
         let segments = Segment::select().is("app", app).read(rows)?;
         let put = changes.segments.iter().filter_map(|change| match change {
@@ -62,10 +62,12 @@ fn spec_of(job: &OperatorJob) -> JobSpec {
     JobSpec { id, app, kind, state, spec, done, cursor, file_until }
 }
 
-/// The job without what it knows of the erased; `None` if that is nothing. An export that runs begins again.
-fn forget_job(job: JobSpec, names: &BTreeSet<String>) -> Option<ForgottenJob> {
+/// The job without what it knows of the erased; `None` if that is nothing. An export that runs begins again; an erasure that
+/// runs needs its filter until it ends, and loses it then.
+fn forget_job(job: JobSpec, names: &ErasedNames) -> Option<ForgottenJob> {
     let JobSpec { id, kind, state, spec, done, cursor, file_until, .. } = job.clone();
-    let kept = spec.filter(|spec| !has_name(&texts_of_spec(spec), names));
+    let is_needed = kind == JobKind::Erase && state == JobState::Running;
+    let kept = spec.filter(|spec| is_needed || !names.are_in(&texts_of_spec(spec)));
     let is_export = kind == JobKind::Export;
     let begins_again = is_export && state == JobState::Running;
     let (done, cursor) = if begins_again { (0, String::new()) } else { (done, cursor) };
@@ -74,30 +76,52 @@ fn forget_job(job: JobSpec, names: &BTreeSet<String>) -> Option<ForgottenJob> {
     is_changed.then_some(ForgottenJob { id, spec: kept, done, cursor, file_until })
 }
 
-/// The texts that name an erased app user: `_id`, `userId`s, e-mail address and whole name, in lower case.
-fn names_of(erasure: &Erasure) -> Vec<String> {
-    let record = &erasure.known;
-    let mut names = vec![erasure.key.1.as_str().to_owned()];
-    names.extend(record.user_ids().into_iter().map(plain));
-    names.extend(record.texts_of(&Field::Email).into_iter().map(plain));
-    for given in record.texts_of(&Field::GivenName) {
-        let surnames = record.texts_of(&Field::Surname);
-        names.extend(surnames.into_iter().map(|surname| format!("{} {}", plain(given), plain(surname))));
+/// The texts that name erased app users, in lower case.
+struct ErasedNames {
+    /// `_id`s, `userId`s and e-mail addresses.
+    texts: BTreeSet<String>,
+    /// The words of whole names.
+    whole: Vec<BTreeSet<String>>,
+}
+
+impl ErasedNames {
+    fn of<'e>(erasures: impl Iterator<Item = &'e Erasure>) -> Self {
+        let (mut texts, mut whole) = (BTreeSet::new(), Vec::new());
+        for Erasure { key, known, .. } in erasures {
+            texts.insert(key.1.as_str().to_lowercase());
+            let said = [Field::UserId, Field::Email].map(|field| known.texts_of(&field));
+            texts.extend(said.into_iter().flatten().map(|text| plain(text).trim().to_lowercase()));
+            for given in known.texts_of(&Field::GivenName) {
+                for surname in known.texts_of(&Field::Surname) {
+                    whole.push(words(&format!("{} {}", plain(given), plain(surname))));
+                }
+            }
+        }
+        texts.remove("");
+        whole.retain(|words| words.len() > 1);
+        Self { texts, whole }
     }
-    names.iter().map(|name| name.trim().to_lowercase()).filter(|name| !name.is_empty()).collect()
+
+    /// Whether one of the texts is one of these, or contains one that is long enough not to be there by chance, or has the
+    /// words of a whole name, in any order.
+    fn are_in(&self, texts: &[String]) -> bool {
+        texts.iter().map(|text| text.trim().to_lowercase()).any(|text| {
+            let is_told = |name: &String| {
+                text == *name || name.chars().count() >= TELLING && text.contains(name.as_str())
+            };
+            let has = words(&text);
+            self.texts.iter().any(is_told) || self.whole.iter().any(|whole| whole.is_subset(&has))
+        })
+    }
+}
+
+fn words(text: &str) -> BTreeSet<String> {
+    let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    words.map(str::to_lowercase).collect()
 }
 
 fn plain(text: &JsonText) -> String {
     serde_json::from_str(text).unwrap_or_default()
-}
-
-/// Whether one of the texts is one of the names, or contains one that is long enough not to be there by chance.
-fn has_name(texts: &[String], names: &BTreeSet<String>) -> bool {
-    texts.iter().map(|text| text.trim().to_lowercase()).any(|text| {
-        names
-            .iter()
-            .any(|name| text == *name || name.chars().count() >= TELLING && text.contains(name.as_str()))
-    })
 }
 
 /// The texts of a query string, as they are read from it.

@@ -14,6 +14,7 @@ use super::operator_request::OperatorRequest;
 use super::parameters::text;
 use super::reads;
 use crate::clock::now_ms;
+use crate::config::is_hidden;
 use crate::directory::DirectoryReader;
 use crate::directory::operator_jobs::MOST_SEGMENTS;
 use crate::domain::timestamp::format_ms;
@@ -123,7 +124,7 @@ pub(super) async fn update(
     body: Body,
 ) -> Result<Response, ApiError> {
     let ChangedSegment { name, query } = read_body(&request, &headers, body).await?;
-    let known = request.find_segment(&id).await?;
+    let known = find_seen(&request, &id).await?;
     let segment = Segment { name, query, who: by.who.clone(), time: now_ms(), ..known };
     check(&request, &segment)?;
     store(&request, OperatorTask::PutSegment(segment.clone(), by)).await?;
@@ -136,9 +137,21 @@ pub(super) async fn delete(
     ByActor(by): ByActor,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
-    let segment = request.find_segment(&id).await?;
+    let segment = find_seen(&request, &id).await?;
     store(&request, OperatorTask::DeleteSegment(segment.id, by)).await?;
     Ok(json(StatusCode::OK, EMPTY))
+}
+
+/// The segment with this id, if the operator may see its filter. 403 for a filter by values that they may not see, 404 if there is
+/// no such segment.
+async fn find_seen(request: &OperatorRequest, id: &str) -> Result<Segment, ApiError> {
+    let segment = request.find_segment(id).await?;
+    let read = read_filter(&segment.query);
+    let is_private = read.map_or(true, |query| query.filter.private_parameter().is_some());
+    if is_private {
+        request.must_see_values("A segment by values of people")?;
+    }
+    Ok(segment)
 }
 
 /// An id that no other segment has: 24 hexadecimal digits.
@@ -152,6 +165,10 @@ fn generate_segment_id() -> String {
 fn check(request: &OperatorRequest, segment: &Segment) -> Result<(), ApiError> {
     let Segment { name, query, .. } = segment;
     text("name", name.trim())?;
+    if name.trim() != name || name.chars().any(is_hidden) {
+        let why = "name must have no hidden and no control characters, nor white space around it";
+        return Err(ApiError::bad_request(why));
+    }
     for (what, value, most) in [("name", name, LONGEST_NAME), ("query", query, LONGEST_QUERY)] {
         if value.len() > most {
             return Err(ApiError::bad_request(format!("{what} must have at most {most} bytes")));

@@ -14,7 +14,8 @@ use crate::directory::job_changes::SegmentChange;
 use crate::directory::operator_jobs::MOST_SEGMENTS;
 use crate::domain::command::Refusal;
 use crate::store::{
-    Actor, AuditAction, AuditEntry, AuditOutcome, Error, JobFailure, JobState, OperatorJob, Segment, Seq,
+    Actor, AuditAction, AuditEntry, AuditOutcome, Error, JobFailure, JobKind, JobState, OperatorJob, Segment,
+    Seq,
 };
 
 /// What came of a part.
@@ -88,6 +89,10 @@ impl BatchBuilder<'_> {
         job.state = end.state;
         job.ended = Some(self.batch.now);
         job.file_until = end.file_until;
+        if job.kind == JobKind::Erase {
+            // Its filter may name those whom it erased.
+            job.spec = None;
+        }
         if end.result.is_some() {
             job.result = end.result.clone();
         }

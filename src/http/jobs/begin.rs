@@ -57,9 +57,14 @@ pub(in crate::http) async fn read_body<T: DeserializeOwned>(
     body: Body,
 ) -> Result<T, ApiError> {
     let shared = &request.shared;
+    body::refuse_compressed(headers)?;
     let bounds = shared.body_limits(shared.settings.limits.rest_body);
     let body = body::read(headers, body, bounds, &mut shared.bodies.share(true)).await?;
-    serde_json::from_slice(without_mark(&body))
+    let body = without_mark(&body);
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return Err(ApiError::bad_request("The body must be a JSON object"));
+    }
+    serde_json::from_slice(body)
         .map_err(|error| ApiError::bad_request(format!("The body cannot be used: {error}")))
 }
 

@@ -1,9 +1,9 @@
 //! The files of exports: beside the database, one a job, readable by their owner alone. A file goes a day after its job, at
 //! once if the job is cancelled, and with every erasure of an app user of its app.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{self as fs_path, PathBuf};
 use std::sync::Arc;
 
@@ -41,6 +41,9 @@ const AT_ONCE: usize = 500;
 
 /// Bytes that are sent at once.
 const CHUNK: usize = 64 << 10;
+
+/// A link in place of the file is not followed.
+const NO_LINK: i32 = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
 
 /// Where an export goes on.
 #[derive(Default, Serialize, Deserialize)]
@@ -80,11 +83,11 @@ pub(super) async fn next_step(
     written.unwrap_or_else(|error| Err(io::Error::other(error))).map_err(|error| {
         tracing::error!(%error, "the file of an export cannot be written: {error}");
         match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                ApiError::unavailable("storage_full", "No room on the disk for the file of the export")
+            }
             io::ErrorKind::UnexpectedEof => ApiError::conflict("A part of the file of the export is missing"),
-            _ => ApiError::unavailable(
-                "unavailable",
-                "The file of the export cannot be written now; see the log",
-            ),
+            _ => ApiError::conflict(format!("The file of the export cannot be written: {error}")),
         }
     })?;
     let last = users.last().map_or(from.after, |user| user.id.as_str().to_owned());
@@ -100,14 +103,21 @@ pub(super) async fn next_step(
     Ok(NextStep { parts, cursor, end })
 }
 
-/// Writes bytes behind the first `at` ones, in place of whatever is there.
+/// Writes bytes behind the first `at` ones, in place of whatever is there. The folder and the file are of this program alone:
+/// nothing is written through a link.
 fn write_at(folder: &fs_path::Path, path: &fs_path::Path, at: u64, text: &[u8]) -> io::Result<()> {
-    if let Err(error) = DirBuilder::new().mode(0o700).create(folder)
-        && error.kind() != io::ErrorKind::AlreadyExists
-    {
-        return Err(error);
+    match DirBuilder::new().mode(0o700).create(folder) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            if !is_folder(folder) {
+                return Err(io::Error::other(format!("{} is no folder", folder.display())));
+            }
+            fs::set_permissions(folder, Permissions::from_mode(0o700))?;
+        }
+        made => made?,
     }
-    let mut file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(0o600).custom_flags(NO_LINK);
+    let mut file = options.open(path)?;
     if file.metadata()?.len() < at {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
@@ -117,10 +127,15 @@ fn write_at(folder: &fs_path::Path, path: &fs_path::Path, at: u64, text: &[u8]) 
     file.sync_data()
 }
 
+/// Whether it is a folder, and no link to one.
+fn is_folder(path: &fs_path::Path) -> bool {
+    path.symlink_metadata().is_ok_and(|found| found.is_dir())
+}
+
 /// Deletes the files that no job keeps.
 pub(in crate::http) async fn delete_outdated_files(shared: &HttpState) {
     let folder = shared.files.exports.clone();
-    if !folder.exists() {
+    if !is_folder(&folder) {
         return;
     }
     let Ok(jobs) = reads::JOB.run_beside(&shared.readers, |reader| reader.list_jobs_with_file()).await else {
@@ -130,11 +145,13 @@ pub(in crate::http) async fn delete_outdated_files(shared: &HttpState) {
     let is_kept = |job: &&OperatorJob| {
         job.kind == JobKind::Export && (job.is_running() || job.file_until.is_some_and(|until| until > now))
     };
-    let kept: Vec<String> = jobs.iter().filter(is_kept).map(|job| job.id.to_string()).collect();
+    let kept: Vec<Seq> = jobs.iter().filter(is_kept).map(|job| job.id).collect();
     let delete = move || {
         for file in fs::read_dir(&folder).into_iter().flatten().flatten() {
-            let is_kept = file.file_name().to_str().is_some_and(|name| kept.iter().any(|kept| kept == name));
-            if !is_kept && let Err(error) = fs::remove_file(file.path()) {
+            // Whatever has another name is not of a job.
+            let job = file.file_name().to_str().and_then(|name| name.parse::<Seq>().ok());
+            let is_outdated = job.is_some_and(|job| !kept.contains(&job));
+            if is_outdated && let Err(error) = fs::remove_file(file.path()) {
                 tracing::warn!(%error, "the file of an export cannot be deleted, and holds personal data: {error}");
             }
         }
@@ -167,40 +184,65 @@ pub(in crate::http) async fn send(
     let JobSpec::Users(UsersSpec { format, .. }) = spec else { return Err(gone()) };
     let format = read_format(format.as_deref())?;
     let path = path_of(&request.shared, job.id);
-    let file = spawn_blocking(move || File::open(path)).await;
-    let file = file.map_err(|_| gone())?.map_err(|_| gone())?;
-    let bytes = file.metadata().map_err(|_| gone())?.len();
+    let open = move || OpenOptions::new().read(true).custom_flags(NO_LINK).open(path);
+    let file = spawn_blocking(open).await.map_err(|_| gone())?.map_err(|_| gone())?;
+    let found = file.metadata().map_err(|_| gone())?;
+    let ExportCursor { bytes, .. } = serde_json::from_str(&job.cursor).unwrap_or_default();
+    if !found.is_file() || found.len() != bytes {
+        tracing::error!(job = job.id, "the file of an export is not as it was written");
+        return Err(ApiError::expired("The file is damaged: export again"));
+    }
     let app = job.app.clone().unwrap_or_default();
     let what = format!("file of job {}", job.id);
     let mut audited =
         AuditedExport::begin(&request.shared.audit, request.reader().as_ref(), Some(&app), &what).await?;
     let rows = usize::try_from(job.done).unwrap_or(usize::MAX);
     audited.iter_mut().for_each(|audited| audited.count(rows));
-    let mut response = answer(format, &app, file, audited);
+    let sending = SentFile { file, left: bytes, audited };
+    let mut response = answer(format, &app, sending);
     response.headers_mut().insert(header::CONTENT_LENGTH, bytes.into());
     Ok(response)
 }
 
-fn answer(format: ExportFormat, app: &AppId, file: File, audited: Option<AuditedExport>) -> Response {
-    let stream = unfold(Some((file, audited)), |reading| async {
-        let (mut file, mut audited) = reading?;
+/// A file that is sent.
+struct SentFile {
+    file: File,
+    /// Bytes that are left to send. The connection takes no more than the length of the answer, and so sees no end.
+    left: u64,
+    audited: Option<AuditedExport>,
+}
+
+impl SentFile {
+    /// The next bytes; `None` at the end.
+    async fn next(mut self) -> Option<(io::Result<Bytes>, Option<Self>)> {
+        if self.left == 0 {
+            self.audited.iter_mut().for_each(AuditedExport::finish);
+            return None;
+        }
         let read = spawn_blocking(move || {
             let mut chunk = vec![0; CHUNK];
-            let read = file.read(&mut chunk);
+            let read = self.file.read(&mut chunk);
             read.map(|read| {
                 chunk.truncate(read);
-                (file, Bytes::from(chunk))
+                (self, Bytes::from(chunk))
             })
         });
         match read.await.unwrap_or_else(|error| Err(io::Error::other(error))) {
-            Ok((_, chunk)) if chunk.is_empty() => {
-                audited.iter_mut().for_each(AuditedExport::finish);
-                None
+            Ok((_, chunk)) if chunk.is_empty() => Some((Err(io::ErrorKind::UnexpectedEof.into()), None)),
+            Ok((mut sent, chunk)) => {
+                sent.left = sent.left.saturating_sub(chunk.len() as u64);
+                if sent.left == 0 {
+                    sent.audited.iter_mut().for_each(AuditedExport::finish);
+                }
+                Some((Ok(chunk), Some(sent)))
             }
-            Ok((file, chunk)) => Some((Ok(chunk), Some((file, audited)))),
             Err(error) => Some((Err(error), None)),
         }
-    });
+    }
+}
+
+fn answer(format: ExportFormat, app: &AppId, sending: SentFile) -> Response {
+    let stream = unfold(Some(sending), |sending| async { sending?.next().await });
     let mut response = json(StatusCode::OK, Body::from_stream(stream));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(format.content_type()));

@@ -53,6 +53,8 @@ fn the_file_is_what_the_stream_of_the_list_is() {
     let details: Vec<&str> =
         told.as_array().unwrap().iter().map(|entry| entry["detail"].as_str().unwrap()).collect();
     assert!(details.contains(&"job 2: export") && details.contains(&"file of job 2"), "{details:?}");
+    let sent = told.as_array().unwrap().iter().find(|entry| entry["detail"] == "file of job 2").unwrap();
+    assert_eq!((&sent["outcome"], &sent["count"]), (&json!("done"), &json!(600)), "{sent}");
     let nobody = run(&program, "export", "userId=nobody", json!({}));
     assert_eq!((parts(&nobody), file(&program, &nobody).text.as_str()), ([0, 0, 0], ""));
 }
@@ -132,4 +134,30 @@ fn nobody_erased_is_in_the_file_of_a_running_export() {
     // If the job had ended before, the file is gone.
     assert!(answer.status == 410 || answer.text.lines().count() == 3999, "{}", answer.status);
     assert!(!answer.text.contains("\"u00001\""));
+}
+
+/// What is not a file of this program is neither written through nor deleted, and does not hold up the next job.
+#[test]
+fn a_folder_that_is_not_ours_ends_the_export_with_the_reason() {
+    let home = Home::new();
+    let program = home.start();
+    people(&program, 3);
+    std::fs::write(folder(&home), "no folder").unwrap();
+    let failed = run(&program, "export", "", json!({}));
+    assert_eq!(failed["state"], "failed", "{failed}");
+    let why = failed["result"]["error"]["description"].as_str().unwrap();
+    assert!(why.contains("is no folder"), "{why}");
+    std::fs::remove_file(folder(&home)).unwrap();
+    std::fs::create_dir(folder(&home)).unwrap();
+    std::fs::write(folder(&home).join("notes.txt"), "mine").unwrap();
+    let precious = home.path().join("precious");
+    std::fs::write(&precious, "precious").unwrap();
+    std::os::unix::fs::symlink(&precious, folder(&home).join("2")).unwrap();
+    assert_eq!(run(&program, "export", "", json!({}))["state"], "failed");
+    assert_eq!(std::fs::read_to_string(&precious).unwrap(), "precious");
+    let done = run(&program, "export", "", json!({}));
+    assert_eq!(folder(&home).metadata().unwrap().permissions().mode() & 0o777, 0o700);
+    std::fs::write(folder(&home).join(done["id"].to_string()), "cut").unwrap();
+    assert_eq!(file(&program, &done).status, 410);
+    assert!(folder(&home).join("notes.txt").exists());
 }

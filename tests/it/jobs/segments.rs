@@ -59,6 +59,8 @@ fn what_cannot_be_a_segment_is_named() {
         (" \t", "", "name must not be empty"),
         (&*"x".repeat(201), "", "name must have at most 200 bytes"),
         ("x", &*format!("q={}", "x".repeat(4096)), "query must have at most 4096 bytes"),
+        (" x", "", "nor white space around it"),
+        ("x\n", "", "control characters"),
         ("x", "platfrom=ios", "Unknown parameter: platfrom"),
         ("x", "sort=name", "sort must be"),
         ("x", "count=exact", "count is for pages"),
@@ -82,6 +84,11 @@ fn a_segment_says_what_of_it_is_not_known_any_more_and_goes_with_whom_it_names()
     create(&program, APP, "Later", "platform=ios");
     create(&program, APP, "One", "q=u00001");
     create(&program, APP, "Others", "q=u0000");
+    let name = json!({ "givenName": "Zora", "surname": "Quuxley" }).to_string();
+    assert_eq!(ask(&program, "PUT", &format!("/v1/apps/{APP}/appusers/u00001"), &name).status, 200);
+    create(&program, APP, "Named", "q=quuxley%2C++ZORA");
+    create(&program, APP, "Quuxley, Zora", "");
+    create(&program, APP, "Zoras", "q=zora");
     home.sql()
         .execute("UPDATE segments SET query = 'mood=good&platform=ios' WHERE name = 'Later'", [])
         .unwrap();
@@ -94,7 +101,7 @@ fn a_segment_says_what_of_it_is_not_known_any_more_and_goes_with_whom_it_names()
         program.request("DELETE", "/v1/appusers/u00001?erase=true", &[("authorization", &key)], b"").status,
         200
     );
-    assert_eq!(names(&program, ""), ["Later", "Others"]);
+    assert_eq!(names(&program, ""), ["Later", "Others", "Zoras"]);
 }
 
 #[test]
@@ -125,6 +132,10 @@ fn an_operator_sees_the_segments_of_own_apps_and_only_names_without_values() {
     assert!(!masked.to_string().to_lowercase().contains("canary"), "{masked}");
     assert_eq!(masked["segments"][0]["masked"], json!(["name", "query"]));
     assert_eq!(masked["segments"][1]["name"], "On iOS");
+    for method in ["PUT", "DELETE"] {
+        let body = json!({ "name": "x", "query": "" }).to_string();
+        assert_eq!(ask_as(&vera, method, &path, &body).0, 403, "{method} of what vera does not see");
+    }
     let by_value = json!({ "app": APP, "name": "x", "query": "email=a" }).to_string();
     assert_eq!(ask_as(&vera, "POST", "/segments", &by_value).0, 403);
     assert_eq!(

@@ -80,6 +80,23 @@ fn app_users_are_removed_and_erased_by_a_filter() {
     assert_eq!(receipt.status, 200, "{receipt:?}");
 }
 
+/// The filter names those whom the job erases, and is needed until the last of them.
+#[test]
+fn all_whom_a_filter_names_are_erased_and_then_the_filter_is() {
+    let home = Home::new();
+    let program = home.start();
+    people(&program, 40);
+    let shared = json!({ "email": "shared@family.example" });
+    for n in 0..40 {
+        let path = format!("/v1/apps/{APP}/appusers/u{n:05}");
+        assert_eq!(ask(&program, "PUT", &path, &shared.to_string()).status, 200);
+    }
+    let erased = run(&program, "erase", "email=shared%40family.example", json!({}));
+    assert_eq!((&erased["state"], parts(&erased)), (&json!("done"), [40, 0, 40]), "{erased}");
+    assert_eq!((erased.get("with"), &erased["erased"]), (None, &json!(true)), "{erased}");
+    assert_eq!(home.find::<i64>("SELECT count(*) FROM jobs WHERE spec LIKE '%family%'"), 0);
+}
+
 #[test]
 fn a_job_with_another_number_than_there_is_does_nothing() {
     let program = Home::new().start();

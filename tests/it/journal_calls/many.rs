@@ -127,7 +127,7 @@ fn what_is_not_asked_right_does_nothing() {
         (json!({ "filter": { "since": "yesterday" }, "expect": 1 }), "since must be"),
         (json!({ "filter": { "since": 5, "until": 4 }, "expect": 1 }), "until is before since"),
         (json!({ "filter": { "reason": "" }, "expect": 1 }), "reason must be one of not_json"),
-        (json!([1]), "The body cannot be used"),
+        (json!([1]), "must be a JSON object"),
     ] {
         for what in ["redrive", "drop"] {
             let (status, answer) = call(&program, what, &body);
