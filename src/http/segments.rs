@@ -14,7 +14,6 @@ use super::operator_request::OperatorRequest;
 use super::parameters::text;
 use super::reads;
 use crate::clock::now_ms;
-use crate::config::is_hidden;
 use crate::directory::DirectoryReader;
 use crate::directory::operator_jobs::MOST_SEGMENTS;
 use crate::domain::timestamp::format_ms;
@@ -165,10 +164,6 @@ fn generate_segment_id() -> String {
 fn check(request: &OperatorRequest, segment: &Segment) -> Result<(), ApiError> {
     let Segment { name, query, .. } = segment;
     text("name", name.trim())?;
-    if name.trim() != name || name.chars().any(is_hidden) {
-        let why = "name must have no hidden and no control characters, nor white space around it";
-        return Err(ApiError::bad_request(why));
-    }
     for (what, value, most) in [("name", name, LONGEST_NAME), ("query", query, LONGEST_QUERY)] {
         if value.len() > most {
             return Err(ApiError::bad_request(format!("{what} must have at most {most} bytes")));
