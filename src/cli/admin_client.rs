@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Time limit of a connection.
 const REACHED_WITHIN: Duration = Duration::from_secs(10);
 
-/// The silence after which whoever waits is told.
+/// The command says on stderr that it waits once the service has not answered for this long.
 const SILENCE: Duration = Duration::from_secs(5);
 
 /// Time limit of a health check.

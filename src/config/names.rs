@@ -1,6 +1,6 @@
 //! Names of operators. The audit log has them, so none may be taken for another, nor hide a part of itself.
 
-/// The name of the operator that the key file proves. Nobody else may have it.
+/// The name of the operator that the key file proves. It is reserved: the settings, links and proxies may not give it.
 pub const KEY_FILE: &str = "key file";
 
 /// The most characters of a name.

@@ -65,10 +65,7 @@ impl Caller {
     pub(super) fn must_see_people(&self, what: impl FnOnce() -> String) -> Result<(), ApiError> {
         match self.visibility {
             Visibility::Whole => Ok(()),
-            Visibility::Masked => {
-                let why = format!("{} needs personal_data = true, which this operator does not have", what());
-                Err(ApiError::new(StatusCode::FORBIDDEN, "forbidden", why))
-            }
+            Visibility::Masked => Err(ApiError::needs_people(&what())),
         }
     }
 }

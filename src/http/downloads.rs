@@ -103,8 +103,7 @@ fn check(shared: &HttpState, operator: &Operator, asked: &DownloadRequest) -> Re
     parameters::check(&Method::GET, file.route, &OF_PAGES, &query)?;
     refuse_pages(&query)?;
     if file.of_people && !operator.personal_data {
-        let why = "This file needs personal_data = true, which this operator does not have";
-        return Err(ApiError::forbidden(why));
+        return Err(ApiError::needs_people("This file"));
     }
     if let Some(app) = parameters::value(&query, "app") {
         must_see(operator, &app.into())?;

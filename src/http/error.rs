@@ -73,6 +73,12 @@ impl ApiError {
         Self::new(StatusCode::FORBIDDEN, "forbidden", description)
     }
 
+    /// What an operator without `personal_data` asked for and may not have.
+    pub(super) fn needs_people(what: &str) -> Self {
+        let why = format!("{what} needs personal_data = true, which this operator does not have");
+        Self::new(StatusCode::FORBIDDEN, "forbidden", why)
+    }
+
     pub(super) fn conflict(description: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::CONFLICT, "conflict", description)
     }

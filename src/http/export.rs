@@ -152,11 +152,14 @@ fn query(app: &AppId, parameters: &[(String, String)]) -> Result<ListRequest, Ap
     ListRequest::read(app, parameters, MOST_IN_V1)
 }
 
-/// The query in the parameters of GET `/v1/appusers`, without those of pages.
-/// Errors: the first wrong parameter.
-pub fn parse_filter(given: &[(String, String)]) -> Result<Query, String> {
-    let known = parameters::check(&Method::GET, "/appusers", &OF_PAGES, given);
+/// The query in the parameters of GET `/v1/appusers`, without those of pages. 400 names the first wrong one.
+pub(super) fn read_query(given: &[(String, String)]) -> Result<Query, ApiError> {
+    parameters::check(&Method::GET, "/appusers", &OF_PAGES, given)?;
     // Only a cursor is of an app.
-    let asked = known.and_then(|()| query(&AppId::from(""), given));
-    asked.map(|asked| asked.query).map_err(|error| error.description.into_owned())
+    Ok(query(&AppId::from(""), given)?.query)
+}
+
+/// The same for a command. Errors: the first wrong parameter.
+pub fn parse_filter(given: &[(String, String)]) -> Result<Query, String> {
+    read_query(given).map_err(|error| error.description.into_owned())
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, MatchedPath};
+use axum::http::Method;
 use axum::http::request::Parts;
-use axum::http::{Method, StatusCode};
 
 use super::audit::actor_of;
 use super::error::ApiError;
@@ -124,11 +124,7 @@ impl OperatorRequest {
 
     /// The same for anything else that needs them.
     pub(super) fn must_see_values(&self, what: &str) -> Result<(), ApiError> {
-        if !self.visibility().is_masked() {
-            return Ok(());
-        }
-        let why = format!("{what} needs personal_data = true, which this operator does not have");
-        Err(ApiError::new(StatusCode::FORBIDDEN, "forbidden", why))
+        if self.visibility().is_masked() { Err(ApiError::needs_people(what)) } else { Ok(()) }
     }
 
     /// The segment with this id. 404 if there is none that the operator may see.

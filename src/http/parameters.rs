@@ -75,7 +75,12 @@ pub(super) async fn refuse_unknown_parameters(request: Request, next: Next) -> R
 
 /// The query of an address. 400 if it is not form-encoded UTF-8.
 pub(super) fn read(uri: &Uri) -> Result<Vec<(String, String)>, ApiError> {
-    serde_urlencoded::from_str(uri.query().unwrap_or(""))
+    parse(uri.query().unwrap_or(""))
+}
+
+/// The parameters of a query string. 400 as of [`read`].
+pub(super) fn parse(query: &str) -> Result<Vec<(String, String)>, ApiError> {
+    serde_urlencoded::from_str(query)
         .map_err(|_| ApiError::bad_request("The query is not form-encoded UTF-8"))
 }
 

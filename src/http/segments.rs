@@ -16,6 +16,7 @@ use super::reads;
 use crate::clock::now_ms;
 use crate::directory::DirectoryReader;
 use crate::directory::operator_jobs::MOST_SEGMENTS;
+use crate::domain::list::Query;
 use crate::domain::timestamp::format_ms;
 use crate::domain::{AppId, Visibility};
 use crate::ingest::job::{OperatorReply, OperatorTask};
@@ -52,9 +53,7 @@ struct SegmentAnswer<'s> {
 impl<'s> SegmentAnswer<'s> {
     fn new(segment: &'s Segment, visibility: Visibility) -> Self {
         let read = read_filter(&segment.query);
-        // A query that is not understood may have values of people too.
-        let is_private = read.as_ref().map_or(true, |query| query.filter.private_parameter().is_some());
-        let is_hidden = is_private && visibility.is_masked();
+        let is_hidden = is_private(read.as_ref().ok()) && visibility.is_masked();
         let problem = read.err().map(|error| error.description.into_owned()).filter(|_| !is_hidden);
         Self {
             id: &segment.id,
@@ -67,6 +66,11 @@ impl<'s> SegmentAnswer<'s> {
             masked: if is_hidden { &["name", "query"] } else { &[] },
         }
     }
+}
+
+/// Whether a segment with this query may have values of people. One that is not understood may.
+fn is_private(query: Option<&Query>) -> bool {
+    query.is_none_or(|query| query.filter.private_parameter().is_some())
 }
 
 /// What a segment is created with. An unknown member is refused.
@@ -145,9 +149,7 @@ pub(super) async fn delete(
 /// no such segment.
 async fn find_seen(request: &OperatorRequest, id: &str) -> Result<Segment, ApiError> {
     let segment = request.find_segment(id).await?;
-    let read = read_filter(&segment.query);
-    let is_private = read.map_or(true, |query| query.filter.private_parameter().is_some());
-    if is_private {
+    if is_private(read_filter(&segment.query).ok().as_ref()) {
         request.must_see_values("A segment by values of people")?;
     }
     Ok(segment)

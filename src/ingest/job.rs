@@ -200,8 +200,6 @@ pub struct JobStep {
     pub parts: Vec<Arc<JobPart>>,
     /// The cursor behind the last part.
     pub cursor: String,
-    /// The number of parts of the whole job, if it is another than was known.
-    pub total: Option<u64>,
     /// The end of the job.
     pub end: Option<JobEnd>,
 }

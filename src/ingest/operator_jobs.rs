@@ -139,7 +139,6 @@ impl BatchBuilder<'_> {
             job.cursor.clone_from(&part.cursor);
         }
         self.unite_audit(first, job.id);
-        job.total = step.total.unwrap_or(job.total);
         if is_whole {
             job.cursor.clone_from(&step.cursor);
             if let Some(end) = &step.end {
@@ -240,6 +239,7 @@ impl BatchBuilder<'_> {
         let detail = Some(format!("{} {what}", segment.id));
         self.batch.audit.push(AuditEntry { app: Some(segment.app.clone()), detail, ..entry });
     }
+
     fn count_webhook(&mut self, job: &mut OperatorJob, result: WebhookResult) {
         let WebhookResult { learned, kept, repeated, erased, .. } = result;
         for (name, count) in
@@ -283,7 +283,7 @@ impl Worker<'_> {
         let mut from = step.from.clone();
         for part in &step.parts {
             let (parts, cursor) = (vec![part.clone()], part.cursor.clone());
-            let single = JobStep { parts, cursor, from, total: None, end: None, job: step.job };
+            let single = JobStep { parts, cursor, from, end: None, job: step.job };
             let task = Task::Operator(OperatorTask::Step(single).into());
             let done = match (self.commit_or_remake(&[&task]), &task) {
                 (Err(error), Task::Operator(task)) if error.may_be_of_one_job() => {

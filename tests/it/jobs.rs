@@ -53,8 +53,13 @@ fn parts(job: &Value) -> [u64; 3] {
 
 /// So many app users, the even ones of the plan `gold`; their ids begin with `u`.
 fn people(program: &Program, count: usize) {
+    people_from(program, 0, count);
+}
+
+/// Those from a number on.
+fn people_from(program: &Program, from: usize, to: usize) {
     let mut connection = crate::support::Connection::open(program.listen);
-    for n in 0..count {
+    for n in from..to {
         let plan = if n % 2 == 0 { "gold" } else { "free" };
         let message = first_message(&format!("u{n:05}"), 1_600_000_000.0 + n as f64);
         let plan = format!("\"properties\":{{\"plan\":\"{plan}\"}}");

@@ -73,13 +73,18 @@ fn send(program: &Program, senders: &mut [Sender], ledger: &mut Ledger, enough: 
 }
 
 /// A separate file system inside a home. Unmounted when dropped.
-struct Mounted(PathBuf);
+pub struct Mounted(PathBuf);
 
 impl Mounted {
     /// Mounts at the folder `disk` of the home, which takes root and is not permitted in every container.
     fn new(home: &Home, args: &[&str]) -> Result<Self, Missing> {
+        Self::at(home, "disk", args)
+    }
+
+    /// The same at another folder of the home.
+    pub fn at(home: &Home, folder: &str, args: &[&str]) -> Result<Self, Missing> {
         installed("mount")?;
-        let at = home.path().join("disk");
+        let at = home.path().join(folder);
         std::fs::create_dir_all(&at).unwrap();
         let mounted = Command::new("mount").args(args).arg(&at).output().unwrap();
         let why = String::from_utf8_lossy(&mounted.stderr).into_owned();

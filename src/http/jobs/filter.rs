@@ -1,30 +1,15 @@
 //! What the jobs about app users have in common with the list: filter and format.
 
-use axum::http::Method;
-
-use crate::domain::AppId;
-use crate::domain::list::Query;
+use crate::domain::list::{Query, Sort};
 use crate::http::accept::ExportFormat;
 use crate::http::error::ApiError;
-use crate::http::list_request::{ListRequest, MOST_IN_V1};
+use crate::http::export::read_query;
 use crate::http::parameters;
 
-/// The list call, whose parameters a filter has.
-const LIST: &str = "/appusers";
-
-/// Parameters of the list that select nothing.
-const OF_PAGES: [&str; 3] = ["limit", "after", "count"];
-
-/// The query of a list in a query string. 400 names the parameter that is wrong.
+/// The query of a list in a query string, in the order of the `_id`s. 400 names the parameter that is wrong.
 pub(in crate::http) fn read_filter(filter: &str) -> Result<Query, ApiError> {
-    let given: Vec<(String, String)> = serde_urlencoded::from_str(filter)
-        .map_err(|_| ApiError::bad_request("The filter is not form-encoded UTF-8"))?;
-    if let Some((name, _)) = given.iter().find(|(name, _)| OF_PAGES.contains(&name.as_str())) {
-        return Err(ApiError::bad_request(format!("{name} is for pages, and a filter is of all of them")));
-    }
-    parameters::check(&Method::GET, LIST, &OF_PAGES, &given)?;
-    // A filter has no cursor, which would be of an app.
-    Ok(ListRequest::read(&AppId::default(), &given, MOST_IN_V1)?.query)
+    let query = read_query(&parameters::parse(filter)?)?;
+    Ok(Query { sort: Sort::Id, descending: false, ..query })
 }
 
 /// The format of an export: `ndjson` or `csv`, by default `ndjson`.

@@ -4,14 +4,10 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::begin::{Asked, SAMPLE};
-use super::filter::read_filter;
 use super::spec::{JobSpec, UsersSpec};
-use super::users_work::UsersWork;
-
+use super::users_work::{UsersPage, UsersWork};
 use crate::directory::DirectoryReader;
-use crate::directory::list_page::{ListResult, ScanLimits};
 use crate::domain::AppId;
-use crate::domain::list::{Query, Sort};
 use crate::http::error::ApiError;
 use crate::http::list_request::MOST_ROWS_SCANNED;
 use crate::http::operator_request::OperatorRequest;
@@ -44,7 +40,7 @@ pub(super) struct UsersJob {
     pub(super) app: AppId,
     pub(super) asked: Asked,
     spec: UsersSpec,
-    query: Query,
+    work: UsersWork,
 }
 
 impl UsersJob {
@@ -68,15 +64,14 @@ impl UsersJob {
         };
         request.check_app(&app).await?;
         let app = AppId::from(app.as_str());
-        let query = Query { sort: Sort::Id, descending: false, ..read_filter(&filter)? };
-        let private = query.filter.private_parameter();
+        let spec = UsersSpec { filter, segment, property, value, format };
+        let work = UsersWork::new(kind, &spec)?;
+        let private = work.query.filter.private_parameter();
         private.map_or(Ok(()), |name| request.must_see_values(&format!("A filter by {name}")))?;
         if matches!(kind, JobKind::Export | JobKind::SetProperty | JobKind::ClearProperty) {
             request.must_see_values("A job with values of people")?;
         }
-        let spec = UsersSpec { filter, segment, property, value, format };
-        UsersWork::new(kind, &spec)?;
-        Ok(Self { kind, app, asked: Asked { dry_run, expect }, spec, query })
+        Ok(Self { kind, app, asked: Asked { dry_run, expect }, spec, work })
     }
 
     pub(super) fn spec(&self) -> JobSpec {
@@ -88,7 +83,7 @@ impl UsersJob {
         let read = reads::JOB_USERS.begin(&request.shared.readers)?;
         let (mut count, mut after) = (0, None);
         loop {
-            let (app, filter) = (self.app.clone(), self.query.filter.clone());
+            let (app, filter) = (self.app.clone(), self.work.query.filter.clone());
             let piece = move |reader: &mut DirectoryReader| {
                 reader.count_list(&app, &filter, after.as_ref(), MOST_ROWS_SCANNED)
             };
@@ -103,24 +98,16 @@ impl UsersJob {
 
     /// Some of them, each as the list shows it.
     pub(super) async fn sample(&self, request: &OperatorRequest) -> Result<Vec<String>, ApiError> {
-        let read = reads::JOB_USERS.begin(&request.shared.readers)?;
         let visibility = request.visibility();
-        let (mut sample, mut from) = (Vec::new(), None);
+        let (mut sample, mut after) = (Vec::new(), String::new());
         loop {
-            let (app, query, limit) = (self.app.clone(), self.query.clone(), SAMPLE - sample.len());
-            let page = move |reader: &mut DirectoryReader| {
-                let limits = ScanLimits { limit, looks: MOST_ROWS_SCANNED };
-                let ListResult::Page(page) = reader.read_list(&app, &query, from.as_ref(), limits)? else {
-                    return Ok((Vec::new(), None));
-                };
-                let shown = page.users.iter().map(|user| v1::app_user(&visibility.show(user)));
-                Ok((shown.collect::<Vec<String>>(), page.next))
-            };
-            let (shown, next) = read.run(page).await?;
-            sample.extend(shown);
-            from = next;
-            if from.is_none() || sample.len() >= SAMPLE {
-                return Ok(sample);
+            let limit = SAMPLE - sample.len();
+            let UsersPage { users, next } =
+                self.work.read_page(&request.shared, &self.app, &after, limit).await?;
+            sample.extend(users.iter().map(|user| v1::app_user(&visibility.show(user))));
+            match next {
+                Some(next) if sample.len() < SAMPLE => after = next.as_str().to_owned(),
+                _ => return Ok(sample),
             }
         }
     }

@@ -90,6 +90,8 @@ async fn run(states: &watch::Receiver<Arc<HttpState>>, mut job: OperatorJob) {
             Ok(None) => return,
             Err(error) if error.is_temporary() => {
                 sleep(RETRY).await;
+                let Some(now) = read_again(&shared, job).await else { return };
+                job = now;
                 continue;
             }
             Err(error) => fail(&job, &error),
@@ -98,9 +100,7 @@ async fn run(states: &watch::Receiver<Arc<HttpState>>, mut job: OperatorJob) {
         if attempts >= ATTEMPTS
             && let Some(part) = step.parts.first().cloned()
         {
-            let (about, cursor) = (part.about.clone(), part.cursor.clone());
-            let failed = JobPart { about, cursor, work: PartWork::Failed("changes_constantly".to_owned()) };
-            step = JobStep { parts: vec![Arc::new(failed)], cursor: part.cursor.clone(), end: None, ..step };
+            step = give_up(step, &part);
         }
         let has_parts = !step.parts.is_empty();
         match shared.queue.submit_operator(OperatorTask::Step(step)).await {
@@ -115,20 +115,29 @@ async fn run(states: &watch::Receiver<Arc<HttpState>>, mut job: OperatorJob) {
             Err(refused) => {
                 sleep(if refused.code() == "too_busy" { PAUSE } else { RETRY }).await;
                 // The step may be stored all the same.
-                let id = job.id;
-                let found =
-                    reads::JOB.run_beside(&shared.readers, move |reader| reader.find_operator_job(id));
-                match found.await {
-                    Ok(Some(now)) => job = now,
-                    Ok(None) => return,
-                    Err(_) => {}
-                }
+                let Some(now) = read_again(&shared, job).await else { return };
+                job = now;
             }
         }
     }
     let OperatorJob { id, kind, state, done, failed, .. } = job;
     let (kind, state) = (kind.as_str(), state.as_str());
     tracing::info!(job = id, kind, state, done, failed, "a job of an operator has ended");
+}
+
+/// The job as it is stored now: while the runner waited it may have been cancelled, or an erasure may have it begin again.
+/// `None` if it is gone; as it was if it cannot be read.
+async fn read_again(shared: &HttpState, job: OperatorJob) -> Option<OperatorJob> {
+    let id = job.id;
+    let found = reads::JOB.run_beside(&shared.readers, move |reader| reader.find_operator_job(id)).await;
+    found.unwrap_or(Some(job))
+}
+
+/// The step that gives up an app user which changes all the time.
+fn give_up(step: JobStep, part: &JobPart) -> JobStep {
+    let (about, cursor) = (part.about.clone(), part.cursor.clone());
+    let failed = JobPart { about, cursor, work: PartWork::Failed("changes_constantly".to_owned()) };
+    JobStep { parts: vec![Arc::new(failed)], cursor: part.cursor.clone(), end: None, ..step }
 }
 
 /// The end of a job that cannot be continued.
@@ -143,7 +152,7 @@ fn step_of(job: &OperatorJob, next: NextStep) -> JobStep {
         let has_file = job.kind == JobKind::Export && state == JobState::Done;
         JobEnd { state, result, file_until: has_file.then(export_file::kept_until) }
     });
-    JobStep { job: job.id, from: job.cursor.clone(), parts, cursor, total: None, end }
+    JobStep { job: job.id, from: job.cursor.clone(), parts, cursor, end }
 }
 
 /// What comes next; `None` if the service stops first.

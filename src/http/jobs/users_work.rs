@@ -13,7 +13,7 @@ use crate::clock::now_ms;
 use crate::directory::DirectoryReader;
 use crate::directory::list_page::{ListCursor, ListResult, ScanLimits};
 use crate::domain::command::{Action, Authority, Command, Fields, Name};
-use crate::domain::list::{Query, Sort};
+use crate::domain::list::Query;
 use crate::domain::{AppId, CallMade, SmoochId, View, timestamp};
 use crate::http::answers::to_json;
 use crate::http::error::ApiError;
@@ -33,7 +33,7 @@ const DEPTH: usize = 8;
 
 /// What is done with each app user.
 pub(super) struct UsersWork {
-    query: Query,
+    pub(super) query: Query,
     change: UserChange,
 }
 
@@ -58,7 +58,7 @@ impl UsersWork {
     /// Checks what a job is to be done with. 400 names the member that is missing, wrong, or of another kind.
     pub(super) fn new(kind: JobKind, spec: &UsersSpec) -> Result<Self, ApiError> {
         let UsersSpec { filter, segment: _, property, value, format } = spec;
-        let query = Query { sort: Sort::Id, descending: false, ..read_filter(filter)? };
+        let query = read_filter(filter)?;
         let refuse = |name: &str, given: bool| match given {
             true => Err(ApiError::bad_request(format!("{name} is not for a job of this kind"))),
             false => Ok(()),

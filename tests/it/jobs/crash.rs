@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{count, job, parts, people, post, start};
+use super::{count, job, parts, people, people_from, post, start};
 use crate::console::ask;
 use crate::crash::{number, seed};
 use crate::operator_commands::run_alone;
@@ -136,4 +136,23 @@ fn a_job_does_not_go_on_in_a_restored_database() {
     assert!(done < 1500);
     // Room for the next one.
     assert_eq!(post(&program, "/quarantine/drop", &json!({ "filter": {}, "expect": 0 })).status, 202);
+}
+
+/// One part that can never be applied fails alone, and the job goes on behind it.
+#[test]
+fn a_part_that_cannot_be_applied_fails_alone() {
+    let mut home = Home::new();
+    let program = home.start();
+    people(&program, 40);
+    let odd = first_message("odd", 1_600_000_000.0).replace("message:appUser", "conversation:start");
+    assert_eq!(program.webhook(odd).status, 200);
+    people_from(&program, 40, 80);
+    program.stop();
+    home.env = vec![("ROLLCALL_PANIC_ON".to_owned(), "conversation:start".to_owned())];
+    let program = home.start();
+    let body = json!({ "filter": {}, "expect": 81 });
+    let replayed = program.end_of_job(&post(&program, "/journal/replay", &body));
+    assert_eq!((&replayed["state"], parts(&replayed)), (&json!("done"), [80, 1, 81]), "{replayed}");
+    let failures = ask(&program, "GET", "/jobs/1/failures", "").json()["failures"].clone();
+    assert_eq!(failures, json!([{ "about": "41", "reason": "cannot_apply" }]));
 }

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::{job, parts, people, post, run, start};
 use crate::console::ask;
-use crate::support::{APP, Answer, Home, KEY_ID, KEY_SECRET, Program, basic, request, until};
+use crate::storage_faults::Mounted;
+use crate::support::{APP, Answer, Home, KEY_ID, KEY_SECRET, Program, basic, request, require, until};
 
 fn file(program: &Program, job: &Value) -> Answer {
     ask(program, "GET", &format!("/jobs/{}/file", job["id"]), "")
@@ -160,4 +161,21 @@ fn a_folder_that_is_not_ours_ends_the_export_with_the_reason() {
     std::fs::write(folder(&home).join(done["id"].to_string()), "cut").unwrap();
     assert_eq!(file(&program, &done).status, 410);
     assert!(folder(&home).join("notes.txt").exists());
+}
+
+/// The export waits for room on its disk; cancelled meanwhile, it ends, and the next job runs.
+#[test]
+fn an_export_that_waits_for_room_can_be_cancelled() {
+    let home = Home::new();
+    let _disk =
+        require!(Mounted::at(&home, "rollcall.db-exports", &["-t", "tmpfs", "-o", "size=64k", "tmpfs"]));
+    let program = home.start();
+    people(&program, 2000);
+    let id = start(&program, "export", "", json!({})).json()["id"].clone();
+    program.wait_for_log("the file of an export cannot be written");
+    assert_eq!(job(&program, &id)["state"], "running");
+    let cancelled = ask(&program, "DELETE", &format!("/jobs/{id}"), "").json();
+    assert_eq!(cancelled["state"], "cancelled", "{cancelled}");
+    let next = run(&program, "setProperty", "property.plan=gold", json!({ "property": "p", "value": 1 }));
+    assert_eq!(parts(&next), [1000, 0, 1000], "{next}");
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{about, count, job, parts, people, post, run, start};
 use crate::console::{ask, operator};
-use crate::support::{APP, Home, KEY_ID, KEY_SECRET, SECRET, basic, first_message, request};
+use crate::support::{APP, Connection, Home, KEY_ID, KEY_SECRET, SECRET, basic, first_message, request};
 
 #[test]
 fn a_property_is_set_for_whom_the_filter_has_and_the_log_tells_whose() {
@@ -211,4 +211,40 @@ fn app_users_that_change_meanwhile_lose_nothing() {
         sender.join().unwrap()
     });
     assert_eq!(home.rows("journal"), 600 + 600 + i64::try_from(sent).unwrap());
+}
+
+/// Webhooks take app users out of the filter while the job runs: none that left it before its turn is removed.
+#[test]
+fn an_app_user_that_left_the_filter_is_spared() {
+    let home = Home::new();
+    let program = home.start();
+    people(&program, 1600);
+    let started = start(&program, "remove", "property.plan=gold", json!({}));
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for sender in 0..4 {
+            let (is_over, program) = (&is_over, &program);
+            scope.spawn(move || {
+                let mut connection = Connection::open(program.listen);
+                let headers = [("x-api-key", SECRET), ("content-type", "application/json")];
+                // From the end on, so that the job meets all of them.
+                for n in (0..400).rev().take_while(|_| !is_over.load(Ordering::Relaxed)) {
+                    let body = first_message(&format!("u{:05}", 4 * n + sender), 1_700_000_000.0);
+                    let body = body.replacen("\"properties\":{}", "\"properties\":{\"plan\":\"left\"}", 1);
+                    assert_eq!(connection.ask("POST", "/webhooks", &headers, body.as_bytes()).status, 200);
+                }
+            });
+        }
+        let ended = program.end_of_job(&started);
+        is_over.store(true, Ordering::Relaxed);
+        assert_eq!((&ended["state"], &ended["failed"]), (&json!("done"), &json!(0)), "{ended}");
+    });
+    let entries =
+        |what: &str| format!("SELECT seq, json_extract(users, '$[0][0]') AS id FROM journal WHERE {what}");
+    let removed = entries("trigger = 'api:delete'");
+    let left = entries("trigger = 'message:appUser' AND event_time >= 1700000000000000");
+    let wrong =
+        format!("SELECT count(*) FROM ({removed}) AS r JOIN ({left}) AS l USING (id) WHERE l.seq < r.seq");
+    assert!(home.find::<i64>(&format!("SELECT count(*) FROM ({left})")) > 100, "webhooks came meanwhile");
+    assert_eq!(home.find::<i64>(&wrong), 0, "app users that had left the filter were removed");
 }
