@@ -65,6 +65,11 @@ fn values_of(record: &Record) -> impl Iterator<Item = (ValueKey, &JsonText)> {
     reported.chain(set)
 }
 
+/// What a record has of clients, whether it shows them or not.
+fn stated_clients(record: &Record) -> impl PartialEq + '_ {
+    (&record.smooch.clients, &record.devices)
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Flag {
     Started,
@@ -148,6 +153,10 @@ impl<S: Clone> Sources<S> {
             let repeated = merging.clients.iter().map(|(_, source)| source).max_by_key(|(seq, _)| *seq);
             let set = repeated.filter(|_| repeats).cloned().unwrap_or_else(|| (seq, source.clone()));
             self.clients.insert(id.clone(), set);
+        } else if is.is_empty() && stated_clients(before) != stated_clients(now) {
+            // A client that the record itself does not show, because it was removed under another of its ids, is shown
+            // once a merge brings a later statement about it.
+            self.clients.insert(id.clone(), (seq, source.clone()));
         }
         for (flag, was, is) in
             [(Flag::Started, before.started, now.started), (Flag::Secured, before.secured, now.secured)]

@@ -12,6 +12,7 @@ use rollcall::store::{Entry, Outcome, Seq, Source};
 
 use super::generate::{USERS, history, unmerging_history};
 use super::{app, cases, translate};
+use crate::model::{Device, Say, Sighting};
 use crate::support::fixtures;
 
 /// The journal entry of an event.
@@ -131,4 +132,21 @@ fn a_chain_of_merges_names_the_events_in_whatever_order_they_arrive() {
             check(&order, id).unwrap();
         }
     }
+}
+
+/// A client that was removed under another of its ids is not shown, until a merge brings a later statement about it.
+#[test]
+fn clients_that_only_a_merge_shows_name_an_event() {
+    let mention = |user, client, device_id| {
+        let device = Device { device_id, ..Device::default() };
+        Say::Seen(Sighting { user, clients: vec![(client, device)], ..Sighting::default() })
+    };
+    let removal = Say::Client { user: "D", client: "c3", value: None };
+    let merge = Say::Merge { surviving: "D", discarded: vec!["E"] };
+    let events = [
+        (Some(2), "", vec![removal]),
+        (None, "", vec![mention("D", "c1", Some("c3"))]),
+        (Some(2), "x", vec![merge, mention("E", "c3", None)]),
+    ];
+    check_all(&events.map(|(time, id, says)| crate::model::Event { time, id, says })).unwrap();
 }
