@@ -42,7 +42,8 @@ function moveInRows(step) {
   rows[next].focus();
 }
 
-let waitsSince = 0;
+/** When `g` was pressed, if the key before was `g`. */
+let gPressed = null;
 
 function pressed(event) {
   const { key, target } = event;
@@ -52,12 +53,12 @@ function pressed(event) {
     return;
   }
   if (document.querySelector("dialog[open]")) return;
-  const afterG = event.timeStamp - waitsSince < 1500;
-  waitsSince = 0;
+  const afterG = gPressed !== null && event.timeStamp - gPressed < 1500;
+  gPressed = null;
   if (afterG && PLACES[key]) {
     const params = new URLSearchParams(location.hash.split("?")[1] ?? "");
     go(href(PLACES[key][1], { app: params.get("app") }));
-  } else if (key === "g") waitsSince = event.timeStamp;
+  } else if (key === "g") gPressed = event.timeStamp;
   else if (key === "/") /** @type {HTMLElement | null} */ (document.querySelector("main [data-search]") ?? document.querySelector("[data-search]"))?.focus();
   else if (key === "?") helpOpen.set(true);
   else if (key === "j") moveInRows(1);
