@@ -15,7 +15,7 @@ use super::answers::{EMPTY, answer, json, member};
 use super::audit::ByActor;
 use super::error::ApiError;
 use super::operator_apps::must_see_all_apps;
-use super::operator_request::{OperatorRequest, number};
+use super::operator_request::{OperatorRequest, number_in_path};
 use super::quarantine::not_held;
 use super::state::{ByOperator, HttpState, State};
 use super::{body, reads, webhooks};
@@ -83,7 +83,7 @@ pub(super) async fn redrive(
     ByActor(by): ByActor,
     Path(seq): Path<String>,
 ) -> Result<Response, ApiError> {
-    let seq = number(&seq)?;
+    let seq = number_in_path(&seq)?;
     let redriven = redrive_one(&request.shared, seq, by, |app| request.operator.sees(app)).await?;
     let Redriven { result, trouble } = redriven.ok_or_else(not_held)?;
     let mut answered = json!({
@@ -109,7 +109,7 @@ pub(super) async fn delete_quarantined(
     ByActor(by): ByActor,
     Path(seq): Path<String>,
 ) -> Result<Response, ApiError> {
-    let (seq, shared) = (number(&seq)?, &request.shared);
+    let (seq, shared) = (number_in_path(&seq)?, &request.shared);
     let quarantined = move |reader: &mut DirectoryReader| reader.find_quarantined(seq);
     let held = reads::QUARANTINED.run(&shared.readers, quarantined).await?;
     held.filter(|held| request.operator.sees(&held.app)).ok_or_else(not_held)?;

@@ -16,7 +16,7 @@ use super::answers::{answer, raw_array, to_json};
 use super::api_request::ApiRequest;
 use super::error::ApiError;
 use super::page_links::PageLinks;
-use super::parameters::limit;
+use super::parameters::{limit, number};
 use super::reads;
 use crate::clock::now_ms;
 use crate::directory::DirectoryReader;
@@ -166,9 +166,8 @@ impl HistoryRequest {
             match (key.as_str(), value.as_str()) {
                 ("limit", value) => asked.limit = limit("limit", value, MOST)?,
                 ("after", value) => {
-                    let after = value.parse().ok();
-                    asked.after =
-                        after.ok_or_else(|| ApiError::bad_request("after is not a place in a history"))?;
+                    asked.after = number(value)
+                        .ok_or_else(|| ApiError::bad_request("after is not a place in a history"))?;
                 }
                 ("include", "body") => {
                     request.caller.must_see_people(|| "include=body".to_owned())?;

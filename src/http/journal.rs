@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 use super::answers::{answer, raw, to_json};
 use super::attachment::attachment;
 use super::error::ApiError;
-use super::operator_request::{OperatorRequest, number};
+use super::operator_request::{OperatorRequest, number_in_path};
 use super::reads;
 use crate::clock::now_ms;
 use crate::config::RetentionSettings;
@@ -82,7 +82,7 @@ pub(super) fn show_entries(
 /// GET `/journal/{seq}`: the entry, what it changed and merged, the entry before it of each of its app users, and the
 /// others of its body. 404 for a number that was never given, 410 for one that is not kept, with the `oldest` that is.
 pub(super) async fn show(request: OperatorRequest, Path(seq): Path<String>) -> Result<Response, ApiError> {
-    let seq = number(&seq)?;
+    let seq = number_in_path(&seq)?;
     let (operator, visibility) = (request.operator.clone(), request.visibility());
     let most = request.shared.settings.limits.history_events;
     let read = move |reader: &mut DirectoryReader| {
@@ -95,7 +95,7 @@ pub(super) async fn show(request: OperatorRequest, Path(seq): Path<String>) -> R
 /// none; 410 where they are not kept.
 pub(super) async fn body(request: OperatorRequest, Path(seq): Path<String>) -> Result<Response, ApiError> {
     request.must_see_people()?;
-    let seq = number(&seq)?;
+    let seq = number_in_path(&seq)?;
     let (operator, retention) = (request.operator.clone(), request.shared.settings.retention.clone());
     let read = move |reader: &mut DirectoryReader| {
         let found = find(reader, &operator, seq);

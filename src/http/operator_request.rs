@@ -138,7 +138,7 @@ impl OperatorRequest {
 }
 
 /// A number in a path.
-pub(super) fn number(text: &str) -> Result<Seq, ApiError> {
-    let number = text.parse().ok().filter(|number| i64::try_from(*number).is_ok());
-    number.ok_or_else(|| ApiError::bad_request("The number in the path must be a whole number"))
+pub(super) fn number_in_path(text: &str) -> Result<Seq, ApiError> {
+    parameters::number(text)
+        .ok_or_else(|| ApiError::bad_request("The number in the path must be a whole number"))
 }

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use super::error::ApiError;
 use super::openapi;
 use crate::domain::{UnknownName, timestamp};
+use crate::store::Seq;
 
 /// The parameter that names the brand in every call about one app user.
 pub(super) const BRAND_PARAMETER: &str = "brandId";
@@ -133,6 +134,12 @@ pub(super) fn time_ms(name: &str, value: &str) -> Result<i64, ApiError> {
     Ok(time(name, value)?.div_euclid(1000))
 }
 
+/// A number as answers write it: digits alone, and not more than the database can hold.
+pub(super) fn number(text: &str) -> Option<Seq> {
+    let number = text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
+    number.filter(|number| i64::try_from(*number).is_ok())
+}
+
 /// The size of a page, up to `most`.
 pub(super) fn limit(name: &str, value: &str, most: usize) -> Result<usize, ApiError> {
     let limit = value.parse().ok().filter(|limit| (1..=most).contains(limit));
@@ -142,6 +149,23 @@ pub(super) fn limit(name: &str, value: &str, most: usize) -> Result<usize, ApiEr
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_is_digits_and_fits_in_the_database() {
+        for (text, number) in [
+            ("0", Some(0)),
+            ("007", Some(7)),
+            ("9223372036854775807", Some(i64::MAX.unsigned_abs())),
+            ("9223372036854775808", None),
+            ("+1", None),
+            ("-1", None),
+            (" 1", None),
+            ("1.0", None),
+            ("", None),
+        ] {
+            assert_eq!(super::number(text), number, "{text:?}");
+        }
+    }
 
     #[test]
     fn a_word_that_may_be_a_user_id_is_one() {

@@ -11,7 +11,7 @@ use super::answers::answer;
 use super::attachment::attachment;
 use super::error::ApiError;
 use super::list_cursor;
-use super::operator_request::{OperatorRequest, number};
+use super::operator_request::{OperatorRequest, number_in_path};
 use super::parameters::limit;
 use super::reads;
 use crate::directory::DirectoryReader;
@@ -108,7 +108,7 @@ pub(super) async fn list(request: OperatorRequest) -> Result<Response, ApiError>
 
 /// GET `/quarantine/{seq}`: a body with the headers of its request, credentials masked.
 pub(super) async fn show(request: OperatorRequest, Path(seq): Path<String>) -> Result<Response, ApiError> {
-    let (held, body) = find(&request, number(&seq)?).await?;
+    let (held, body) = find(&request, number_in_path(&seq)?).await?;
     let mut shown = QuarantinedAnswer::new(&held, request.visibility());
     match request.visibility() {
         Visibility::Whole => shown.headers = Some(body.headers.lines().collect()),
@@ -120,7 +120,7 @@ pub(super) async fn show(request: OperatorRequest, Path(seq): Path<String>) -> R
 /// GET `/quarantine/{seq}/body`: the bytes as received.
 pub(super) async fn body(request: OperatorRequest, Path(seq): Path<String>) -> Result<Response, ApiError> {
     request.must_see_people()?;
-    let seq = number(&seq)?;
+    let seq = number_in_path(&seq)?;
     let (_, found) = find(&request, seq).await?;
     // A body that the audit log may not tell of is not shown.
     request.audit_body(&found.app, |shown| AuditEntry { bodies: vec![seq], ..shown }).await?;

@@ -100,7 +100,7 @@ reads! {
         "only the time limit. Other reads get a turn after every 20,000 entries";
     REPLAYED: Console, "the entries of the next step of a replay", [], "64 entries with their bodies, 20,000 looked at";
     SEGMENTS: Console, "the segments", ["GET /segments"], "500 of each app";
-    SEGMENT: Console, "a segment", ["POST /jobs", "PUT /segments/{id}", "DELETE /segments/{id}"], "one row";
+    SEGMENT: Console, "a segment", ["POST /jobs", "GET /segments/{id}", "PUT /segments/{id}", "DELETE /segments/{id}"], "one row";
     TALLIES: Console, "counts over time", ["GET /stats"], "of each app 2,880 minutes or 9,600 hours";
     LAST_WEBHOOKS: Long, "the last webhook of each app, at the start", [], "10,000 entries of the journal";
 }

@@ -123,7 +123,7 @@ pub fn admin_router(shared: Arc<HttpState>) -> Router {
         .route("/jobs/{id}/failures", get(jobs::failures))
         .route("/jobs/{id}/file", get(jobs::file))
         .route("/segments", get(segments::list).post(segments::create))
-        .route("/segments/{id}", put(segments::update).delete(segments::delete))
+        .route("/segments/{id}", get(segments::show).put(segments::update).delete(segments::delete))
         .route("/quarantine/{seq}", get(quarantine::show))
         .route("/quarantine/{seq}/body", get(quarantine::body))
         .route("/rebuild", post(admin_actions::rebuild))

@@ -101,6 +101,12 @@ pub(super) async fn list(request: OperatorRequest) -> Result<Response, ApiError>
     Ok(answer(StatusCode::OK, &SegmentsAnswer { segments: segments.collect() }))
 }
 
+/// GET `/segments/{id}`: a segment of an app that the operator may see; 404 if there is none.
+pub(super) async fn show(request: OperatorRequest, Path(id): Path<String>) -> Result<Response, ApiError> {
+    let segment = request.find_segment(&id).await?;
+    Ok(answer(StatusCode::OK, &SegmentAnswer::new(&segment, request.visibility())))
+}
+
 /// POST `/segments`: 201 with the new segment; 409 if another one of the app has the name.
 pub(super) async fn create(
     request: OperatorRequest,
@@ -145,8 +151,8 @@ pub(super) async fn delete(
     Ok(json(StatusCode::OK, EMPTY))
 }
 
-/// The segment with this id, if the operator may see its filter. 403 for a filter by values that they may not see, 404 if there is
-/// no such segment.
+/// The segment with this id, if the operator may see its filter. 403 for a filter by values that they may not see, 404
+/// if there is no such segment.
 async fn find_seen(request: &OperatorRequest, id: &str) -> Result<Segment, ApiError> {
     let segment = request.find_segment(id).await?;
     if is_private(read_filter(&segment.query).ok().as_ref()) {

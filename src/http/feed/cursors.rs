@@ -8,6 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crate::directory::feed::FeedPage;
 use crate::domain::AppId;
 use crate::http::error::ApiError;
+use crate::http::parameters::number;
 use crate::store::Epoch;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,8 +32,6 @@ impl ChangeCursor {
     }
 
     pub(super) fn read(text: &str) -> Result<Self, ApiError> {
-        // A number that the database can hold.
-        let number = |text: &str| text.parse().ok().filter(|number| i64::try_from(*number).is_ok());
         let since = match text.split_once('-') {
             Some((epoch, seq)) => epoch.parse().ok().zip(number(seq)).map(|(epoch, seq)| (Some(epoch), seq)),
             None => number(text).map(|seq| (None, seq)),
@@ -135,6 +134,6 @@ impl SnapshotCursor {
         let (app, rest) = text.strip_prefix(SNAPSHOT)?.split_once('\0')?;
         let (epoch, rest) = rest.split_once('\0')?;
         let (seq, id) = rest.split_once('\0')?;
-        Some(Self { app: app.into(), epoch: epoch.parse().ok()?, seq: seq.parse().ok()?, id: id.to_owned() })
+        Some(Self { app: app.into(), epoch: epoch.parse().ok()?, seq: number(seq)?, id: id.to_owned() })
     }
 }

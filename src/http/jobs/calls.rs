@@ -14,8 +14,8 @@ use crate::directory::DirectoryReader;
 use crate::http::answers::{self, raw_array};
 use crate::http::audit::ByActor;
 use crate::http::error::ApiError;
-use crate::http::operator_request::{OperatorRequest, number};
-use crate::http::parameters::limit;
+use crate::http::operator_request::{OperatorRequest, number_in_path};
+use crate::http::parameters::{limit, number};
 use crate::http::reads;
 use crate::ingest::job::{OperatorReply, OperatorTask};
 use crate::store::{JobFailure, OperatorJob, Seq};
@@ -68,8 +68,7 @@ pub(in crate::http) async fn list(request: OperatorRequest) -> Result<Response, 
 }
 
 fn number_of_cursor(value: &str) -> Result<u64, ApiError> {
-    let number = value.parse().ok().filter(|number| i64::try_from(*number).is_ok());
-    number.ok_or_else(|| ApiError::bad_request("after is not a cursor of this list"))
+    number(value).ok_or_else(|| ApiError::bad_request("after is not a cursor of this list"))
 }
 
 /// Whether the operator may see a job: it is about apps that they see.
@@ -88,7 +87,7 @@ fn sees(request: &OperatorRequest, job: &OperatorJob) -> bool {
 
 /// The job in the path. 404 if there is none that the operator may see.
 pub(super) async fn find(request: &OperatorRequest, id: &str) -> Result<OperatorJob, ApiError> {
-    let id = number(id)?;
+    let id = number_in_path(id)?;
     let job = reads::JOB.run(&request.shared.readers, move |reader| reader.find_operator_job(id)).await?;
     job.filter(|job| sees(request, job)).ok_or_else(no_job)
 }

@@ -25,6 +25,7 @@ use crate::http::answers::to_json;
 use crate::http::error::ApiError;
 use crate::http::event_stream::{BEGIN, END_COMMENT, STOP_COMMENT, last_event, respond, stream_lifetime};
 use crate::http::operator_request::OperatorRequest;
+use crate::http::parameters::number;
 use crate::http::reads;
 use crate::ingest::app_activity::DeliveryCounts;
 use crate::store::readers::LaneReader as _;
@@ -57,7 +58,7 @@ pub(in crate::http) async fn tail(
 ) -> Result<Response, ApiError> {
     let asked = Arc::new(JournalRequest::read(&request)?);
     let known = headers.get("last-event-id").map(|id| {
-        let id = id.to_str().ok().and_then(|id| id.parse::<Seq>().ok());
+        let id = id.to_str().ok().and_then(number);
         id.ok_or_else(|| ApiError::bad_request("Last-Event-ID must be the id of an event"))
     });
     let (known, shared) = (known.transpose()?, request.shared.clone());

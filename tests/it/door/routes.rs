@@ -61,6 +61,7 @@ const CALLS: &[(&str, Needs)] = &[
     ("POST /reload", Operator),
     ("GET /segments", Viewer),
     ("POST /segments", Operator),
+    ("GET /segments/{id}", Viewer),
     ("DELETE /segments/{id}", Operator),
     ("PUT /segments/{id}", Operator),
     ("DELETE /session", Viewer),

@@ -30,6 +30,7 @@ fn segments_are_shared_kept_and_told_in_the_audit_log() {
     assert_eq!(names(&program, &format!("?app={APP}")), ["All", "Gold"]);
     assert_eq!((&gold["by"], &gold["app"]), (&json!("maria"), &json!(APP)));
     let path = format!("/segments/{}", gold["id"].as_str().unwrap());
+    assert_eq!(ask(&program, "GET", &path, "").json(), gold);
     let taken = ask(&program, "PUT", &path, &json!({ "name": "All", "query": "" }).to_string());
     assert_eq!(taken.status, 409, "{taken:?}");
     assert_eq!(post(&program, "/segments", &json!({ "app": APP, "name": "Gold", "query": "" })).status, 409);
@@ -43,6 +44,7 @@ fn segments_are_shared_kept_and_told_in_the_audit_log() {
     assert_eq!(count(&program, ""), 5);
     assert_eq!(ask(&program, "DELETE", &path, "").status, 200);
     assert_eq!(ask(&program, "DELETE", &path, "").status, 404);
+    assert_eq!(ask(&program, "GET", &path, "").status, 404);
     assert_eq!(names(&program, &format!("?app={APP}")), ["All"]);
     let told = ask(&program, "GET", "/audit?action=segment", "").json()["entries"].clone();
     let told: Vec<&str> =
@@ -119,6 +121,7 @@ fn an_operator_sees_the_segments_of_own_apps_and_only_names_without_values() {
     let (_, theirs) = ask_as(&una, "GET", "/segments", "");
     assert_eq!(theirs["segments"].as_array().unwrap().len(), 1);
     let path = format!("/segments/{}", gold["id"].as_str().unwrap());
+    assert_eq!(ask_as(&una, "GET", &path, "").0, 404);
     assert_eq!(ask_as(&una, "DELETE", &path, "").0, 404);
     assert_eq!(ask_as(&una, "PUT", &path, &json!({ "name": "x", "query": "" }).to_string()).0, 404);
     assert_eq!(
@@ -130,6 +133,7 @@ fn an_operator_sees_the_segments_of_own_apps_and_only_names_without_values() {
     assert!(!masked.to_string().to_lowercase().contains("canary"), "{masked}");
     assert_eq!(masked["segments"][0]["masked"], json!(["name", "query"]));
     assert_eq!(masked["segments"][1]["name"], "On iOS");
+    assert_eq!(ask_as(&vera, "GET", &path, ""), (200, masked["segments"][0].clone()));
     for method in ["PUT", "DELETE"] {
         let body = json!({ "name": "x", "query": "" }).to_string();
         assert_eq!(ask_as(&vera, method, &path, &body).0, 403, "{method} of what vera does not see");

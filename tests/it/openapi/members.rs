@@ -1,12 +1,13 @@
 //! Every member that the document gives an answer is one that the program writes. The reverse holds for every answer
 //! of every test: a closed schema refuses a member that it lacks, see `support/conform.rs`.
 
+mod operators;
+
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
 use super::calls;
-use crate::console::{self, masking};
 use crate::support::{
     APP, Answer, Home, KEY_ID, KEY_SECRET, Program, basic, encoded, first_message, request, resolve,
     signed_with, until, valid,
@@ -244,115 +245,6 @@ fn hold(members: &mut Members, home: &Home, program: &Program) {
     members.answered("redriveMany", &all);
 }
 
-/// Calls of operators: one that sees no values of people, and the change of one in the history.
-fn ask_as_operators(members: &mut Members) {
-    let program = masking::seeded();
-    let bob = format!("/v1/apps/{APP}/appusers/{}", masking::BOB);
-    members.answered("deleteProfile", &console::ask(&program, "DELETE", &format!("{bob}/profile"), ""));
-    members.answered("listHistory", &console::ask(&program, "GET", &format!("{bob}/history"), ""));
-    members.answered("getJournalEntry", &console::ask(&program, "GET", "/journal/5", ""));
-    let header = format!(r#"{{"alg":"HS256","typ":"JWT","kid":"{KEY_ID}"}}"#);
-    let token = signed_with(&header, r#"{"scope":"appUser","userId":"eve"}"#, KEY_SECRET);
-    let own = [("authorization", &*format!("Bearer {token}"))];
-    let device = br#"{"userId":"eve","device":{"id":"d1","platform":"ios"}}"#;
-    assert_eq!(program.request("POST", "/v1/init", &own, device).status, 200);
-    members.answered("listJournal", &console::ask(&program, "GET", "/journal", ""));
-    assert_eq!(program.webhook("not JSON").status, 200);
-    members.answered("getQuarantined", &console::ask(&program, "GET", "/quarantine/1", ""));
-    members.answered("redrive", &console::ask(&program, "POST", "/quarantine/1/redrive", "{}"));
-    let ann = format!("/v1/apps/{APP}/appusers/{}", masking::ANN);
-    members.answered("getAppUser", &console::ask(&program, "GET", &ann, ""));
-    members.answered("listChannels", &console::ask(&program, "GET", &format!("{ann}/channels"), ""));
-    let erase = format!("/v1/appusers/{}?erase=true&only=true", masking::CAT);
-    members.answered("deleteAppUser", &api(&program, "DELETE", &erase, &Value::Null));
-    members.answered("getAppUser", &console::ask(&program, "GET", &format!("{ann}?include=group"), ""));
-    members.answered("listAudit", &console::ask(&program, "GET", "/audit", ""));
-    let program =
-        Home::with("[[apps]]\nid = \"a\"\nsilent_after = \"1h\"\nwebhook_secrets = [\"a-secret-of-a\"]\n")
-            .start();
-    members.answered("listApps", &console::ask(&program, "GET", "/apps", ""));
-}
-
-/// What an operator asks about the service, where something is wrong.
-fn ask_about_the_service(members: &mut Members) {
-    let mut home = Home::with("[backup]\nfolder = \"backups\"\n");
-    home.env = vec![("ROLLCALL__LIMITS__JSON_DEPTH".to_owned(), "12".to_owned())];
-    let program = home.start();
-    let backup = home.path().join("backups/rollcall-2026-01-02T00-00-00.000000Z.db");
-    until("the first backup", || program.metric("rollcall_backups_total{outcome=\"made\"}") > 0.0);
-    std::fs::write(&backup, "no database").unwrap();
-    program.end_of_job(&console::ask(&program, "POST", "/backups", "{}"));
-    let config = home.path().join("config.toml");
-    std::fs::write(config, "[backup]\nfolder = \"backups\"\nkeep = \"x\"\n").unwrap();
-    members.answered("reload", &console::ask(&program, "POST", "/reload", "{}"));
-    let user = format!("/v1/apps/{APP}/appusers");
-    members.answered("createAppUser", &console::ask(&program, "POST", &user, "{\"userId\":\"u\"}"));
-    members.answered("listAudit", &console::ask(&program, "GET", "/audit", ""));
-    let known =
-        first_message("u1", 1.0).replace("\"properties\":{}", "\"givenName\":\"A\",\"properties\":{}");
-    assert_eq!(program.webhook(known).status, 200);
-    let one = format!("{user}/u1");
-    members.answered("updateAppUser", &console::ask(&program, "PUT", &one, "{\"givenName\":\"B\"}"));
-    let origins = console::ask(&program, "GET", &format!("{one}?include=provenance"), "");
-    members.answered("getAppUser", &origins);
-    let erased = console::ask(&program, "DELETE", &format!("{one}?erase=true"), "");
-    members.answered("deleteAppUser", &erased);
-    let tombstone = format!("/v1/apps/{APP}/tombstones/u1");
-    members.answered("getTombstone", &console::ask(&program, "GET", &tombstone, ""));
-    let calls = [("getHealth", "/health"), ("getSettings", "/settings"), ("listBackups", "/backups")];
-    for (call, path) in calls {
-        members.answered(call, &console::ask(&program, "GET", path, ""));
-    }
-}
-
-/// Jobs of every kind of answer, and segments.
-fn ask_about_jobs(members: &mut Members) {
-    let masked = console::masked("vera");
-    let home = Home::with(&format!("[backup]\nfolder = \"backups\"\n{}", masked.settings()));
-    let program = home.start();
-    until("the first backup", || program.metric("rollcall_backups_total{outcome=\"made\"}") > 0.0);
-    for body in [first_message("annette", 1.0), "no JSON".to_owned(), "none either".to_owned()] {
-        assert_eq!(program.webhook(body).status, 200);
-    }
-    let mut run = |path: &str, body: Value| {
-        let job = program.end_of_job(&console::ask(&program, "POST", path, &body.to_string()));
-        let path = format!("/jobs/{}", job["id"]);
-        members.answered("getJob", &console::ask(&program, "GET", &path, ""));
-    };
-    run("/quarantine/redrive", json!({ "filter": {}, "expect": 2 }));
-    run("/journal/replay", json!({ "filter": { "seqs": [1] }, "expect": 1 }));
-    run("/jobs", json!({ "kind": "export", "app": APP, "filter": "", "expect": 1 }));
-    run(
-        "/jobs",
-        json!({ "kind": "setProperty", "app": APP, "filter": "q=annette", "property": "a", "value": 1, "expect": 0 }),
-    );
-    let whole = console::ask(&program, "GET", "/backups", "").json()["backups"][0]["name"].clone();
-    run(&format!("/backups/{}/verify", whole.as_str().unwrap()), json!({}));
-    let damaged = "rollcall-2026-01-02T00-00-00.000000Z.db";
-    std::fs::write(home.path().join("backups").join(damaged), "no database").unwrap();
-    run(&format!("/backups/{damaged}/verify"), json!({}));
-    assert_eq!(api(&program, "DELETE", "/v1/appusers/annette?erase=true", &Value::Null).status, 200);
-    let segment = json!({ "app": APP, "name": "x", "query": "q=x" });
-    members.answered("createSegment", &console::ask(&program, "POST", "/segments", &segment.to_string()));
-    home.sql().execute("UPDATE segments SET query = 'of=a-later-version'", []).unwrap();
-    // One that the service does not know of, and so does not end.
-    let running = "INSERT INTO jobs SELECT 99, app, 'backup', spec, who, role, how, request, 'running', began, NULL, 1, 0, 0,
-                   '', counts, NULL, NULL, epoch FROM jobs WHERE id = 1";
-    home.sql().execute(running, []).unwrap();
-    members.answered("makeBackup", &console::ask(&program, "POST", "/backups", "{}"));
-    let masked = [("authorization", masked.proof())];
-    let masked: Vec<(&str, &str)> = masked.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    for (call, path) in [
-        ("getJob", "/jobs/4"),
-        ("listJobs", "/jobs"),
-        ("listSegments", "/segments"),
-        ("listJobFailures", "/jobs/1/failures?limit=1"),
-    ] {
-        members.answered(call, &console::ask(&program, "GET", path, ""));
-        members.answered(call, &request(program.admin, "GET", path, &masked, b"").unwrap());
-    }
-}
-
 /// A history whose beginning retention has removed.
 fn trim(members: &mut Members) {
     let program = Home::with("[retention]\nhistory_entries = 10\n").start();
@@ -389,9 +281,9 @@ fn every_documented_member_of_an_answer_is_written_and_no_other() {
     let open: Vec<&str> = members.open.iter().map(String::as_str).collect();
     assert_eq!(open, OPEN, "every other schema of an answer is closed");
     play(&mut members);
-    ask_as_operators(&mut members);
-    ask_about_the_service(&mut members);
-    ask_about_jobs(&mut members);
+    operators::ask_as_operators(&mut members);
+    operators::ask_about_the_service(&mut members);
+    operators::ask_about_jobs(&mut members);
     trim(&mut members);
     let missing: Vec<&String> = members.documented.difference(&members.seen).collect();
     assert_eq!(missing, Vec::<&String>::new(), "no answer has these");
