@@ -15,9 +15,6 @@ use crate::store::{Entry, ReadRow as _, Result, Seq};
 /// App users, each with its last journal entry.
 pub type JournalHeads = BTreeMap<SmoochId, Option<Seq>>;
 
-/// Journal entries, each with its body, and the entries to continue from.
-pub type JournalPiece = (Vec<(Entry, Bytes)>, BTreeSet<Seq>);
-
 /// See [`DirectoryReader::find_connected`].
 pub fn find_connected(rows: &dyn Rows, app: &AppId, ids: &[SmoochId]) -> Result<JournalHeads> {
     let mut loader = Loader::new(rows);
@@ -83,22 +80,33 @@ impl DirectoryReader {
         Ok(Some(numbers))
     }
 
-    /// At most `limit` entries of these app users, newest first, backwards from those in `from`. Each entry names the
-    /// one before it of each of its app users, so the greatest number that is known is always the next one back.
+    /// At most `limit` entries of these app users, newest first, backwards from those in `from`, and where to go on. Each
+    /// entry names the one before it of each of its app users, so the greatest number that is known is always the next
+    /// one back.
     pub fn walk_back(
         &self,
         app: &AppId,
         of: &BTreeSet<SmoochId>,
         from: BTreeSet<Seq>,
         limit: usize,
-    ) -> Result<JournalPiece> {
+    ) -> Result<(Vec<Entry>, BTreeSet<Seq>)> {
         let (rows, mut entries) = (self.snapshot()?, Vec::new());
         let mut walk = JournalWalk::new(app, of, from);
         while entries.len() < limit && !walk.links.is_empty() {
             entries.extend(walk.next(&*rows)?);
         }
+        Ok((entries, walk.into_links()))
+    }
+
+    /// The entries of an app with these numbers, in their order, each with its body, which is empty if it is deleted.
+    /// Without those that are not there.
+    pub fn read_with_bodies(&self, app: &AppId, seqs: &BTreeSet<Seq>) -> Result<Vec<(Entry, Bytes)>> {
+        let (rows, mut entries) = (self.snapshot()?, Vec::new());
+        for seq in seqs {
+            entries.extend(Entry::find(&*rows, seq)?.filter(|entry| entry.app == *app));
+        }
         let bodies = bodies_of(&*rows, &entries)?.into_iter().map(|(_, body)| body);
-        Ok((entries.into_iter().zip(bodies).collect(), walk.into_links()))
+        Ok(entries.into_iter().zip(bodies).collect())
     }
 }
 

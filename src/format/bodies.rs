@@ -3,6 +3,8 @@
 //! Most batches of a quiet app hold one body, too short to compress on its own: the dictionary
 //! holds what all bodies share. A dictionary can never be dropped, only followed by another.
 
+use std::cell::RefCell;
+
 use bytes::Bytes;
 use zstd::bulk::{Compressor, Decompressor};
 
@@ -50,6 +52,18 @@ impl Packer {
     }
 }
 
+thread_local! {
+    /// To prepare one takes longer than to unpack a batch.
+    static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
+}
+
+fn decompress(packed: &[u8], size: usize) -> std::io::Result<Vec<u8>> {
+    DECOMPRESSOR.with_borrow_mut(|prepared| match prepared {
+        Some(prepared) => prepared.decompress(packed, size),
+        None => prepared.insert(Decompressor::with_dictionary(TYPICAL)?).decompress(packed, size),
+    })
+}
+
 /// Unpacks the bodies of a batch.
 /// Errors: the bytes are damaged, or packed with a dictionary of a newer program.
 pub fn unpack(dictionary: i64, packed: &[u8]) -> Result<Vec<Bytes>, BodiesError> {
@@ -59,8 +73,7 @@ pub fn unpack(dictionary: i64, packed: &[u8]) -> Result<Vec<Bytes>, BodiesError>
     let size = zstd::zstd_safe::get_frame_content_size(packed).ok().flatten();
     let size = size.and_then(|size| usize::try_from(size).ok());
     let size = size.ok_or_else(|| BodiesError("their size is missing".to_owned()))?;
-    let mut decompressor = Decompressor::with_dictionary(TYPICAL)?;
-    let plain = Bytes::from(decompressor.decompress(packed, size)?);
+    let plain = Bytes::from(decompress(packed, size)?);
     let mut bodies = Vec::new();
     let mut at = 0;
     while let Some((length, _)) = plain[at..].split_first_chunk::<4>() {

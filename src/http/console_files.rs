@@ -84,15 +84,7 @@ static VERSION: LazyLock<String> = LazyLock::new(|| {
     hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 });
 
-/// `index.html` as it is answered. It names every module, so a browser asks for them at once and not one import after the
-/// other.
-static PAGE: LazyLock<String> = LazyLock::new(|| {
-    let modules = FILES.iter().filter(|(name, _)| name.ends_with(".js"));
-    let links: String = modules
-        .map(|(name, _)| format!("  <link rel=\"modulepreload\" href=\"{FOLDER}{name}\">\n"))
-        .collect();
-    INDEX.replace("</head>", &format!("{links}</head>")).replace(FOLDER, &format!("{}/", *VERSION))
-});
+static PAGE: LazyLock<String> = LazyLock::new(|| INDEX.replace(FOLDER, &format!("{}/", *VERSION)));
 
 /// The addresses of the console's files.
 pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {

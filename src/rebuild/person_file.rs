@@ -81,6 +81,7 @@ fn journal(
     let (mut entries, mut bytes) = (Entries::new(), 0);
     while !from.is_empty() {
         let (piece, next) = reader.walk_back(app, &of, from, PIECE)?;
+        let piece = reader.read_with_bodies(app, &piece.iter().map(|entry| entry.seq).collect())?;
         bytes += piece.iter().map(|(_, body)| body.len()).sum::<usize>();
         entries.extend(piece.into_iter().map(|(entry, body)| (entry.seq, (entry, body))));
         if entries.len() > limits.events || bytes > limits.bytes {

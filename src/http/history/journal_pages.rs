@@ -51,7 +51,7 @@ impl<'r> JournalPages<'r> {
         let from = std::mem::take(&mut self.from);
         let (entries, from) = self.reader.walk_back(&self.app, &self.of, from, PIECE)?;
         self.from = from;
-        for (entry, _) in entries {
+        for entry in entries {
             self.seqs.insert(entry.seq);
             if entry.users.iter().any(|(id, _)| self.group.contains(id)) {
                 self.touching.insert(entry.seq);
@@ -94,16 +94,14 @@ pub(super) fn each(
         if piece.is_empty() {
             return Ok(());
         }
-        let asked = piece.clone();
-        // For no app user, so that the walk goes no further back.
-        let (entries, _) = reader.walk_back(app, &BTreeSet::new(), piece, PIECE)?;
+        let entries = reader.read_with_bodies(app, &piece)?;
         let found: BTreeSet<Seq> =
             entries.iter().filter(|(_, body)| !body.is_empty()).map(|(entry, _)| entry.seq).collect();
-        if asked.range(horizon.folded + 1..).any(|seq| !found.contains(seq)) {
+        if piece.range(horizon.folded + 1..).any(|seq| !found.contains(seq)) {
             let why = "The journal was trimmed while it was read; try again";
             return Err(ApiError::unavailable("unavailable", why));
         }
-        for (entry, body) in entries.iter().rev() {
+        for (entry, body) in &entries {
             let is_needed = entry.seq > horizon.folded;
             let event = is_needed.then(|| rebuild::event(entry, body)).transpose()?;
             show(entry, body, event.as_ref());

@@ -45,10 +45,12 @@ pub fn a_history_is_of_everybody_whom_merges_connect(mut store: DirectoryWriter,
     let (mut from, mut seqs) = (all.values().flatten().copied().collect::<BTreeSet<Seq>>(), Vec::new());
     while !from.is_empty() {
         let (piece, next) = reader.walk_back(&app, &of, from, 2).unwrap();
-        assert!(piece.iter().all(|(entry, body)| *body == self::body(entry.received)));
-        seqs.extend(piece.iter().map(|(entry, _)| entry.seq));
+        seqs.extend(piece.iter().map(|entry| entry.seq));
         from = next;
     }
+    let read = reader.read_with_bodies(&app, &[1, 2, 5, 9].into()).unwrap();
+    assert!(read.iter().all(|(entry, body)| *body == self::body(entry.received)));
+    assert_eq!(read.iter().map(|(entry, _)| entry.seq).collect::<Vec<_>>(), [1, 2], "of this app, and there");
     assert_eq!(seqs, [3, 2, 1], "newest first, nothing twice, of no other app user");
 }
 
