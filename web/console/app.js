@@ -19,7 +19,7 @@ import { Empty, Failed, useCall } from "./parts/load.js";
 import { Head } from "./parts/page.js";
 import { Icon, plain, Signs } from "./parts/text.js";
 import { Ago, number, ZoneSwitch } from "./parts/time.js";
-import { findSession, lost, seesPeople, session, signOut } from "./request.js";
+import { findSession, lost, seesPeople, sendOrTake, session, signOut } from "./request.js";
 import { go, href, kept, useAddress, useTitle } from "./state.js";
 import { Component, html, render, useEffect, useState } from "./vendor/preact.js";
 
@@ -170,7 +170,7 @@ function Lost({ children }) {
 function Shell({ who }) {
   const address = useAddress();
   const [open, setOpen] = useState(false);
-  const apps = useCall(api.apps, [], { every: 30_000 });
+  const apps = useCall(api.apps, [], { every: 30_000, run: sendOrTake });
   const health = useCall(api.health, [], { every: 15_000 });
   useEffect(() => setOpen(false), [address]);
   const route = routeOf(address.path);

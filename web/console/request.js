@@ -121,6 +121,31 @@ export async function send(call, signal) {
   return { data: /** @type {any} */ (data), etag: answer.headers.get("etag"), status: answer.status };
 }
 
+/** Answers that every page waits for, asked for while the other modules are still loaded, by the address of the call. */
+const early = new Map();
+
+if (half.get()) {
+  for (const call of [api.session(), api.apps()]) {
+    const answer = send(call);
+    // Whoever waits for it learns of its failure.
+    answer.catch(() => {});
+    early.set(api.addressOf(call), answer);
+  }
+}
+
+/**
+ * Sends a call, or gives the answer to it that was asked for early.
+ * @template A
+ * @param {import("./calls").Call<A>} call
+ * @param {AbortSignal} [signal]
+ * @returns {ReturnType<typeof send<A>>}
+ */
+export function sendOrTake(call, signal) {
+  const asked = early.get(api.addressOf(call));
+  early.delete(api.addressOf(call));
+  return asked ? asked.catch(() => send(call, signal)) : send(call, signal);
+}
+
 /** Whether the operator may change something. */
 export const mayChange = () => session.get()?.role === "operator";
 
@@ -134,7 +159,7 @@ export const seesPeople = () => session.get()?.personalData !== false;
 export async function findSession() {
   const asked = half.get();
   try {
-    session.set((await send(api.session())).data);
+    session.set((await sendOrTake(api.session())).data);
   } catch (failure) {
     if (failure.status !== 401 && failure.status !== 403) throw failure;
     // Somebody may have signed in meanwhile.
@@ -161,6 +186,7 @@ export async function signOut() {
 }
 
 half.watch((value) => {
+  early.clear();
   if (value === null) session.set(null);
   else if (!session.get()) findSession().catch(() => {});
 });
