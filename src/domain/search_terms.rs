@@ -14,7 +14,7 @@ use super::json_members::JsonMembers;
 use super::merge_group::MergeGroup;
 use super::record::Record;
 use super::timestamp;
-use super::value::JsonText;
+use super::value::{JsonText, join_maps};
 use super::view::{View, clients, shown_value};
 
 /// The maximum number of words indexed for an app user.
@@ -150,18 +150,22 @@ impl SearchTerms {
     /// are never reset. Cheap, and true for nearly every event.
     pub fn are_the_same(before: &Record, now: &Record) -> bool {
         let (was, is) = (&before.smooch, &now.smooch);
-        let shown =
-            |field: &Field| [was, is].map(|layer| layer.fields.get(field).map(|reported| &reported.value));
-        let same = |field: &Field| {
-            let [was, is] = shown(field);
-            was == is
-        };
         let listed = |(_, was): clients::ClientValues<'_>, (_, is): clients::ClientValues<'_>| {
             was == is || ClientTraits::among(was) == ClientTraits::among(is)
         };
         let clients = || clients::are_the_same(&SmoochId::from(SmoochId::APP), before, now, listed);
-        let fields = searched_fields().chain([&Field::SignedUpAt, &Field::Identities]).all(same);
-        before.is_plain() && now.is_plain() && fields && clients()
+        let is_listed = |field: &Field| {
+            matches!(field, Field::SignedUpAt | Field::Identities)
+                || field.spec().is_some_and(|spec| spec.searched)
+        };
+        let fields = || {
+            join_maps(&was.fields, &is.fields).all(|(field, was, is)| {
+                let [was, is] =
+                    [was, is].map(|reported| reported.and_then(|reported| reported.value.as_ref()));
+                was == is || !is_listed(field)
+            })
+        };
+        before.is_plain() && now.is_plain() && fields() && clients()
     }
 }
 

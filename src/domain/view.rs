@@ -13,7 +13,7 @@ use super::ids::{ClientId, SmoochId};
 use super::json_members::{JsonMembers, unescape};
 use super::merge_group::MergeGroup;
 use super::record::{Override, Record, SmoochState};
-use super::value::{JsonText, Register};
+use super::value::{JsonText, Register, join_maps};
 
 pub(super) mod clients;
 
@@ -105,12 +105,8 @@ impl View {
     /// The names of the members that differ between two views, as in answers.
     fn differences(&self, other: &Self) -> Vec<String> {
         let mut names = Vec::new();
-        let fields: BTreeSet<_> = self.fields.keys().chain(other.fields.keys()).collect();
-        for field in fields {
-            if self.fields.get(field) != other.fields.get(field) {
-                names.push(field.name().into_owned());
-            }
-        }
+        let fields = join_maps(&self.fields, &other.fields).filter(|(_, one, two)| one != two);
+        names.extend(fields.map(|(field, _, _)| field.name().into_owned()));
         let rest = [
             ("clients", self.clients != other.clients),
             ("conversationStarted", self.started != other.started),
@@ -315,23 +311,18 @@ impl Change {
             return None;
         }
         let (was, is) = (&before.smooch, &now.smooch);
-        let reported = |layer: &SmoochState, field: &Field| {
-            layer.fields.get(field).and_then(|reported| reported.value.clone())
+        let has_name = |layer: &SmoochState| {
+            let mut names = [Field::GivenName, Field::Surname].iter();
+            names.any(|name| layer.fields.get(name).is_some_and(|reported| reported.value.is_some()))
         };
-        let has_name = [was, is].map(|layer| {
-            [Field::GivenName, Field::Surname].iter().any(|name| reported(layer, name).is_some())
+        let differs = |field: &Field, [was_value, is_value]: [Option<&JsonText>; 2]| match field {
+            Field::DisplayName => was_value.filter(|_| !has_name(was)) != is_value.filter(|_| !has_name(is)),
+            _ => was_value != is_value,
+        };
+        let fields = join_maps(&was.fields, &is.fields).filter(|(field, was, is)| {
+            differs(field, [was, is].map(|reported| reported.and_then(|reported| reported.value.as_ref())))
         });
-        let shown = |layer: &SmoochState, has_name: bool, field: &Field| {
-            reported(layer, field).filter(|_| !(has_name && matches!(field, Field::DisplayName)))
-        };
-        let removed = was.fields.keys().filter(|field| !is.fields.contains_key(field));
-        let differing = is
-            .fields
-            .keys()
-            .chain(removed)
-            .filter(|field| shown(was, has_name[0], field) != shown(is, has_name[1], field));
-        let fields: BTreeSet<&Field> = differing.collect();
-        let fields = fields.into_iter().map(|field| field.name().into_owned());
+        let fields = fields.map(|(field, _, _)| field.name().into_owned());
         let rest = [
             ("clients", !clients::are_the_same(id, before, now, clients::show_the_same)),
             ("conversationStarted", before.started != now.started),
