@@ -9,7 +9,7 @@ async function tokens(page) {
   const good = ['{}', '[]', ' [1, 2.50, -0e+5, "a\\"b\\u00e9", true, null] ', '{"a":1,"a":{"b":[]},"":""}', '"x"', '12345678901234567890', `${'['.repeat(5000)}${']'.repeat(5000)}`];
   const bad = ['', ' ', '{', '[', '[1,]', '{"a"}', '{"a":}', '{a:1}', "['a']", '[1 2]', '01', '1.', '.5', '+1', 'NaN', 'tru', '"a', '"a\\', '[1}', '{"a":1]', '1 2', '[]]', ']', ',', '{"a":1,}', '[,1]', '\u0000', 'null,', '[\u00a01]'];
   const wrong = await page.evaluate(async ([yes, no]) => {
-    const folder = document.querySelector('script[type="module"]').src.replace('app.js', '');
+    const folder = document.querySelector('script[src$="app.js"]').src.replace('app.js', '');
     const { treeOf, decode } = await import(`${folder}parts/json.js`);
     const flat = (node) => (node.leaf !== undefined ? node.leaf : `${node.open}${node.members.map(([key, one]) => (key === undefined ? '' : `${key}:`) + flat(one)).join(',')}${node.open === '{' ? '}' : ']'}`);
     const found = [];

@@ -125,7 +125,7 @@ export async function send(call, signal) {
 const early = new Map();
 
 if (half.get()) {
-  for (const call of [api.session(), api.apps()]) {
+  for (const call of /** @type {import("./calls").Call<any>[]} */ ([api.session(), api.apps()])) {
     const answer = send(call);
     // Whoever waits for it learns of its failure.
     answer.catch(() => {});
