@@ -8,7 +8,7 @@ use super::command::{Action, Authority, Command, Refusal};
 use super::fact::Fact;
 use super::ids::{AppId, SmoochId};
 use super::working_set::WorkingSet;
-pub use decider::{Access, Decision, PROPERTIES_BYTES, check_access, refuse_missing};
+pub use decider::{Access, Decision, PROPERTIES_BYTES, check_access, check_properties, refuse_missing};
 use decider::{Decided, Decider, check_repeated};
 
 /// Decides a command. `fresh` is an unused `_id`.

@@ -184,10 +184,7 @@ impl Decider<'_> {
         if let Some(known) = known {
             return Err(Refusal::Taken(known.id));
         }
-        let given = fields.iter().filter_map(|(field, value)| Some((field, value.as_ref()?)));
-        if property_bytes(given) > PROPERTIES_BYTES {
-            return Err(Refusal::TooManyProperties);
-        }
+        check_properties(fields)?;
         let mut facts = self.create_facts(fresh, Some(user_id), fields);
         facts.extend(secured.then(|| Fact::Secured { user: fresh.clone() }));
         Ok(Decision { created: true, ..Decision::of(fresh, facts) })
@@ -268,6 +265,12 @@ pub(super) fn check_repeated(repeated: &[Repeated], target: &View) -> Result<(),
 
 pub(super) fn merge_fact(surviving: &SmoochId, discarded: &SmoochId, reason: Reason) -> Fact {
     Fact::Merged { surviving: surviving.clone(), discarded: discarded.clone(), reason }
+}
+
+/// Refuses fields whose properties would be too large for an app user without any others.
+pub fn check_properties(fields: &Fields) -> Result<(), Refusal> {
+    let given = fields.iter().filter_map(|(field, value)| Some((field, value.as_ref()?)));
+    if property_bytes(given) > PROPERTIES_BYTES { Err(Refusal::TooManyProperties) } else { Ok(()) }
 }
 
 /// The size that [`PROPERTIES_BYTES`] limits: keys, and values without the quotes of a string.

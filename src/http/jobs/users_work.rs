@@ -13,10 +13,11 @@ use crate::clock::now_ms;
 use crate::directory::DirectoryReader;
 use crate::directory::list_page::{ListCursor, ListResult, ScanLimits};
 use crate::domain::command::{Action, Authority, Command, Fields, Name};
+use crate::domain::decide::check_properties;
 use crate::domain::list::Query;
 use crate::domain::{AppId, CallMade, SmoochId, View, timestamp};
 use crate::http::answers::to_json;
-use crate::http::error::ApiError;
+use crate::http::error::{ApiError, refusal};
 use crate::http::list_request::MOST_ROWS_SCANNED;
 use crate::http::reads;
 use crate::http::state::HttpState;
@@ -177,5 +178,6 @@ fn set_property(property: Option<&str>, value: &str) -> Result<UserChange, ApiEr
         .map_err(|malformed| ApiError::bad_request(format!("The value cannot be read: {malformed}")))?;
     let fields = rest::v1::update(&document.value);
     let fields = fields.map_err(|rest::InvalidInput(problem)| ApiError::bad_request(problem))?;
+    check_properties(&fields).map_err(|refused| refusal(refused, ""))?;
     Ok(UserChange::Set(fields, body))
 }

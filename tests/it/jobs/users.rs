@@ -115,6 +115,7 @@ fn what_is_not_asked_right_is_named() {
     let program = Home::new().start();
     people(&program, 2);
     let nested = json!({ "property": "p", "value": { "a": 1 }, "expect": 2 });
+    let too_large = json!({ "property": "p", "value": "x".repeat(4096), "dryRun": true });
     for (body, said) in [
         (json!({}), "missing field `kind`"),
         (about("rename", "", json!({ "expect": 2 })), "kind must be export, setProperty"),
@@ -139,6 +140,7 @@ fn what_is_not_asked_right_is_named() {
         ),
         (about("clearProperty", "", json!({ "property": "p", "value": 1, "expect": 2 })), "value is not for"),
         (about("setProperty", "", nested), "properties.p must be"),
+        (about("setProperty", "", too_large), "more than 4096 bytes"),
         (about("export", "", json!({ "format": "xml", "expect": 2 })), "format must be ndjson or csv"),
     ] {
         let answer = post(&program, "/jobs", &body);

@@ -90,7 +90,7 @@ export function Live({ chosen, shown, apps, params }) {
     <${Head} title="Live" sub="Events as they are stored; the newest is on top" calls=${[api.tail(filter)]}
       actions=${html`<button class=${paused ? "main" : ""} onClick=${toggle} title="p">${paused ? `Follow${held.length ? `, ${count(held.length, "new", "new")}` : ""}` : "Pause"}</button>`} />
     <${Filters} all=${FILTERS} now=${Object.fromEntries(Object.entries(filter).filter(([name]) => name !== "app"))} />
-    <div class="rates"><${Badge} kind=${says[0]}><span class="dot ${says[0]}"></span>${says[1]}<//>
+    <div class="rates" aria-busy=${says[1] === "Connecting"}><${Badge} kind=${says[0]}><span class="dot ${says[0]}"></span>${says[1]}<//>
       ${state.kind === "lost" && html`<span role="status">since <${Time} of=${state.since} clockOnly />; it goes on after the last event, without a gap</span>`}
       ${
         rates &&
