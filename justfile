@@ -42,9 +42,9 @@ bench *options:
 
 # How fast the console is beside a million app users, and what it costs the others: `just console-speed --minutes 2`
 console-speed *options:
-    cargo build --locked --release
+    cargo build --locked --profile dist
     npm ci --prefix tests/browser --ignore-scripts --no-audit --no-fund --silent
-    ROLLCALL_PROGRAM="$(realpath "${CARGO_TARGET_DIR:-target}")/release/rollcall" node tests/browser/speed.mjs "$@"
+    ROLLCALL_PROGRAM="$(realpath "${CARGO_TARGET_DIR:-target}")/dist/rollcall" node tests/browser/speed.mjs "$@"
 
 # The benchmarks run, as little as possible of each: nothing is measured
 smoke:

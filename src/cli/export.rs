@@ -205,7 +205,7 @@ fn filtered(
     query: &Query,
     after: Option<&ListCursor>,
 ) -> anyhow::Result<(Vec<UserExport>, Option<ListCursor>)> {
-    let bounds = ScanLimits { limit: PAGE, looks: LOOKS };
+    let bounds = ScanLimits { limit: PAGE, looks: LOOKS, time: Duration::MAX };
     let mut read = Err(anyhow!("the database was not read"));
     reader.in_one_snapshot(|reader| {
         read = reader.read_list(app, query, after, bounds).map_err(anyhow::Error::from).and_then(|listed| {

@@ -1,5 +1,7 @@
 //! Pages of a list, and the cursors between them.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{SmoochId, View};
@@ -29,6 +31,8 @@ pub struct ScanLimits {
     /// The maximum number of rows to read. If few match, a page has fewer than `limit` users, or none, and another
     /// page follows.
     pub looks: usize,
+    /// The maximum time of reading rows, after which a page ends in the same way. Some rows are read in any case.
+    pub time: Duration,
 }
 
 /// A page of a list.

@@ -8,6 +8,7 @@
 mod filter;
 
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 use super::list_page::{CountResult, ListCursor, ListPage, ListResult, ScanLimits};
 use super::reader::DirectoryReader;
@@ -263,7 +264,8 @@ impl PageRead<'_> {
         };
         let (mut looked, mut last) = (0, None);
         let mut step = self.limits.limit.saturating_add(1);
-        while looked < self.limits.looks {
+        let began = Instant::now();
+        while looked < self.limits.looks && (looked == 0 || began.elapsed() < self.limits.time) {
             let behind = at.as_ref().map(|(key, id)| (*key, id.as_str()));
             let limit = step.min(self.limits.looks - looked);
             let found = rows.walk_order(self.matcher.app, order, behind, limit)?;

@@ -1,5 +1,7 @@
 //! The parameters of a list, in v1 and in v2, for pages and for streams.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use super::api_request::ApiRequest;
@@ -15,6 +17,9 @@ use crate::domain::{AppId, AppVersion, ShownUser};
 /// The most rows that one look-up scans; a page with fewer matches than its limit may continue from
 /// there.
 pub(super) const MOST_ROWS_SCANNED: usize = 20_000;
+
+/// The longest that it scans them: on a disk that is slow to read, 20,000 take seconds.
+pub(super) const LONGEST_SCAN: Duration = Duration::from_millis(200);
 
 /// The most such look-ups of a bounded count.
 const COUNT_PIECES: usize = 10;
@@ -152,7 +157,7 @@ impl ListRequest {
         self.check_conditions(request)?;
         let (mut query, app) = (self.query.clone(), self.app.clone());
         let visibility = request.caller.visibility;
-        let bounds = ScanLimits { limit: self.limit, looks: MOST_ROWS_SCANNED };
+        let bounds = ScanLimits { limit: self.limit, looks: MOST_ROWS_SCANNED, time: LONGEST_SCAN };
         let backwards = matches!(self.from, PageStart::Before(_));
         let from = match &self.from {
             PageStart::Start => None,

@@ -48,13 +48,13 @@ reads! {
     SNAPSHOT: Long, "a page of the snapshot (`snapshot=true`)", ["GET /changes"], "1,000 app users";
     PAGE: Long, "a page of a list or a search",
         ["GET /appusers", "GET /users"],
-        "1,000 app users (v2: 100), at most 4 MiB; 20,000 rows scanned";
+        "1,000 app users (v2: 100), at most 4 MiB; 20,000 rows or 200 ms of scanning";
     COUNT: Long, "the number of matches (`count`)",
         ["GET /appusers", "GET /users"],
         "with a number, that many matches and 200,000 rows scanned; with `exact`, only the time limit. Other reads get a turn after every 20,000 rows";
     EXPORT: Long, "a page of a stream (`Accept: text/csv`, `application/x-ndjson`)",
         ["GET /appusers", "GET /downloads/{code}"],
-        "100 app users, 20,000 rows scanned; the next page is read when the connection has room for it";
+        "100 app users, 20,000 rows or 200 ms of scanning; the next page is read when the connection has room for it";
     HISTORY: Long, "a page of a history", ["GET /appusers/{id}/history"], "`limits.history_events`";
     THEN: Long, "an app user in the past (`asOf`), with the event of each value (`include=provenance`), with its merges (`include=group`)",
         ["GET /appusers/{id}"],

@@ -18,7 +18,7 @@ use crate::domain::list::Query;
 use crate::domain::{AppId, CallMade, SmoochId, View, timestamp};
 use crate::http::answers::to_json;
 use crate::http::error::{ApiError, refusal};
-use crate::http::list_request::MOST_ROWS_SCANNED;
+use crate::http::list_request::{LONGEST_SCAN, MOST_ROWS_SCANNED};
 use crate::http::reads;
 use crate::http::state::HttpState;
 use crate::ingest::job::{CommandJob, JobPart, PartWork};
@@ -96,7 +96,7 @@ impl UsersWork {
         let (app, query) = (app.clone(), self.query.clone());
         let from = (!after.is_empty()).then(|| ListCursor::behind_id(SmoochId::from(after)));
         let read = move |reader: &mut DirectoryReader| {
-            let limits = ScanLimits { limit, looks: MOST_ROWS_SCANNED };
+            let limits = ScanLimits { limit, looks: MOST_ROWS_SCANNED, time: LONGEST_SCAN };
             reader.read_list(&app, &query, from.as_ref(), limits)
         };
         match reads::JOB_USERS.run(&shared.readers, read).await? {

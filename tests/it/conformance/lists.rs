@@ -1,6 +1,7 @@
 //! Lists: filtered, sorted, page by page.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::*;
 use rollcall::directory::DirectoryReader;
@@ -39,7 +40,7 @@ fn all(reader: &DirectoryReader, app: &str, query: &Query, bounds: ScanLimits) -
 }
 
 const SORTS: [Sort; 3] = [Sort::Id, Sort::LastSeen, Sort::SignedUp];
-const WIDE: ScanLimits = ScanLimits { limit: 100, looks: 1000 };
+const WIDE: ScanLimits = ScanLimits { limit: 100, looks: 1000, time: Duration::MAX };
 
 fn told(id: &str, fields: &[(Field, &str)]) -> Fact {
     let fields = fields.iter().map(|(field, value)| (field.clone(), Some(Arc::from(*value)))).collect();
@@ -89,9 +90,20 @@ pub fn pages_have_whoever_fits_in_order_however_few_are_looked_at(
                 expected.reverse();
             }
             let query = Query { filter: filter.clone(), sort, descending };
-            for (limit, looks) in [(1, 1), (1, 3), (3, 2), (3, 100), (10, 100), (100, 7)] {
-                let found = all(&reader, APP, &query, ScanLimits { limit, looks });
-                assert_eq!(found, expected, "{query:?}, {limit} of {looks}");
+            let long = Duration::MAX;
+            for (limit, looks, time) in [
+                (1, 1, long),
+                (1, 3, long),
+                (3, 2, long),
+                (3, 100, long),
+                (10, 100, long),
+                (100, 7, long),
+                (1, 100, Duration::ZERO),
+                (3, 100, Duration::ZERO),
+            ] {
+                let limits = ScanLimits { limit, looks, time };
+                let found = all(&reader, APP, &query, limits);
+                assert_eq!(found, expected, "{query:?}, {limits:?}");
             }
         }
         for looks in [1, 3, 100] {
@@ -118,7 +130,8 @@ pub fn who_moves_while_a_list_is_read_is_told_of_once(mut store: DirectoryWriter
         let query = query(Sort::LastSeen, descending);
         let (mut ids, mut after) = (Vec::new(), None);
         loop {
-            let page = page(&reader, APP, &query, after.as_ref(), ScanLimits { limit, looks });
+            let page =
+                page(&reader, APP, &query, after.as_ref(), ScanLimits { limit, looks, time: Duration::MAX });
             ids.extend(page.users.iter().map(|view| view.id.to_string()));
             after = page.next;
             if after.is_none() {
