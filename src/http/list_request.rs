@@ -39,6 +39,7 @@ pub(super) struct ListRequest {
     app: AppId,
     pub(super) query: Query,
     pub(super) limit: usize,
+    pub(super) longest_scan: Duration,
     pub(super) from: PageStart,
     pub(super) count: CountMode,
 }
@@ -86,6 +87,7 @@ impl ListRequest {
             app: app.clone(),
             query: Query::default(),
             limit: DEFAULT_LIMIT,
+            longest_scan: LONGEST_SCAN,
             from: PageStart::Start,
             count: CountMode::Off,
         };
@@ -157,7 +159,7 @@ impl ListRequest {
         self.check_conditions(request)?;
         let (mut query, app) = (self.query.clone(), self.app.clone());
         let visibility = request.caller.visibility;
-        let bounds = ScanLimits { limit: self.limit, looks: MOST_ROWS_SCANNED, time: LONGEST_SCAN };
+        let bounds = ScanLimits { limit: self.limit, looks: MOST_ROWS_SCANNED, time: self.longest_scan };
         let backwards = matches!(self.from, PageStart::Before(_));
         let from = match &self.from {
             PageStart::Start => None,

@@ -1,5 +1,7 @@
 //! The calls of v2: users, their clients and their devices.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
@@ -8,10 +10,10 @@ use serde_json::value::RawValue;
 use super::answers::{answer, json, member, raw, raw_array};
 use super::api_request::{ApiRequest, UserRepresentation};
 use super::error::ApiError;
-use super::list_request::{FitCount, MOST_IN_V2};
+use super::list_request::{FitCount, ListRequest, MOST_IN_V2, PageStart};
 use super::page_links::PageLinks;
 use super::parameters::limit;
-use super::{list_cursor, list_request, reads};
+use super::{list_cursor, reads};
 use crate::domain::ShownUser;
 use crate::domain::command::Action;
 use crate::smooch::rest;
@@ -90,22 +92,24 @@ pub(super) async fn device(request: ApiRequest) -> Result<Response, ApiError> {
 }
 
 /// GET `/v2/apps/{app}/users`: a page of the matching users, in the requested order; see
-/// [`list_request::ListRequest`].
+/// [`ListRequest`].
 pub(super) async fn list(request: ApiRequest) -> Result<Response, ApiError> {
-    let asked = list_request::ListRequest::read(&request.caller.app, &request.query, MOST_IN_V2)?;
+    let mut asked = ListRequest::read(&request.caller.app, &request.query, MOST_IN_V2)?;
+    // An empty page has no cursor backwards: a slow disk must not make one.
+    asked.longest_scan = Duration::MAX;
     let show = |users: &[ShownUser<'_>]| raw_array(users.iter().map(rest::v2::user));
     let page = asked.page(&request, &reads::PAGE, show).await?;
     let count = asked.count(&request).await?;
     let [mut first, mut last] = page.ends.map_or([None, None], |ends| ends.map(Some));
     let more = page.next.is_some();
-    if matches!(asked.from, list_request::PageStart::Before(_)) {
+    if matches!(asked.from, PageStart::Before(_)) {
         (first, last) = (page.next.or(last), first);
     } else {
         last = page.next.or(last);
     }
     let ends = [first, last].map(|place| place.map(|place| asked.cursor(&place)));
-    let backwards = matches!(asked.from, list_request::PageStart::Before(_));
-    let at_start = matches!(asked.from, list_request::PageStart::Start);
+    let backwards = matches!(asked.from, PageStart::Before(_));
+    let at_start = matches!(asked.from, PageStart::Start);
     Ok(paged(&request, PageItems::Users(page.users), &PageEnds { ends, more, backwards, at_start }, count))
 }
 
