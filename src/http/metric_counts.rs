@@ -16,7 +16,7 @@ use crate::store::readers::Readers;
 /// processor.
 const PAUSE_FACTOR: u32 = 19;
 
-/// The time that a scrape waits for the count; after it, the last count is returned.
+/// The time that a caller waits for the count; after it, the last count is returned.
 const LONGEST_WAIT: Duration = Duration::from_millis(250);
 
 /// A count, and its time in ms since 1970.
@@ -43,6 +43,23 @@ impl MetricCounts {
 
     /// The last count: a current one unless counting takes long. None before the first.
     pub(super) async fn last(&self, readers: &Readers<DirectoryReader>) -> Option<CountedAt> {
+        self.count_when_due(readers, LONGEST_WAIT).await;
+        self.last_known()
+    }
+
+    /// The last count, whatever its age, for a caller who must not wait; a current one is begun if it is due. The first is
+    /// waited for as in [`Self::last`].
+    pub(super) async fn last_at_once(&self, readers: &Readers<DirectoryReader>) -> Option<CountedAt> {
+        let wait = if self.last_known().is_some() { Duration::ZERO } else { LONGEST_WAIT };
+        self.count_when_due(readers, wait).await;
+        self.last_known()
+    }
+
+    fn last_known(&self) -> Option<CountedAt> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    async fn count_when_due(&self, readers: &Readers<DirectoryReader>, wait: Duration) {
         if let Ok(mut next) = self.next.clone().try_lock_owned()
             && next.is_none_or(|next| next <= Instant::now())
         {
@@ -62,8 +79,7 @@ impl MetricCounts {
                     Err(error) => tracing::debug!("counting for the metrics failed: {}", error.description),
                 }
             });
-            _ = timeout(LONGEST_WAIT, count).await;
+            _ = timeout(wait, count).await;
         }
-        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

@@ -1,6 +1,6 @@
 // Sends calls. A call is an object that api.js makes; the same object is also shown as a curl command.
 import * as api from "./api.js";
-import { kept, parse, sizeOf, store } from "./state.js";
+import { kept, store } from "./state.js";
 
 /** Where the calls are: the folder above the console's. */
 export const ROOT = new URL("../", new URL("./", location.href));
@@ -121,34 +121,16 @@ export async function send(call, signal) {
   return { data: /** @type {any} */ (data), etag: answer.headers.get("etag"), status: answer.status };
 }
 
-/** Answers that are asked for while the other modules are still loaded, by the address of the call; each is good for a while. */
+/** Answers that every page waits for, asked for while the other modules are still loaded, by the address of the call. */
 const early = new Map();
-const EARLY_MS = 5000;
-
-/** @param {import("./calls").Call<any>} call */
-function askEarly(call) {
-  const answer = send(call);
-  // Whoever waits for it learns of its failure.
-  answer.catch(() => {});
-  early.set(api.addressOf(call), { answer, until: Date.now() + EARLY_MS });
-  return answer;
-}
-
-/** The calls that the page of the present address begins with, if these take long: those of an app user. */
-function callsOfPage(app) {
-  const { path, params } = parse(location.hash);
-  if (path?.length !== 2 || path[0] !== "users") return [];
-  const [of, id] = [params.get("app") ?? app, path[1]];
-  const timeline = params.get("tab") === "timeline" && api.history(of, id, { limit: sizeOf(params), after: params.get("after") });
-  return [api.user(of, id), timeline].filter(Boolean);
-}
 
 if (half.get()) {
-  askEarly(api.session());
-  askEarly(api.apps()).then(
-    ({ data }) => data.apps.length > 0 && callsOfPage(data.apps[0].id).forEach(askEarly),
-    () => {},
-  );
+  for (const call of /** @type {import("./calls").Call<any>[]} */ ([api.session(), api.apps()])) {
+    const answer = send(call);
+    // Whoever waits for it learns of its failure.
+    answer.catch(() => {});
+    early.set(api.addressOf(call), answer);
+  }
 }
 
 /**
@@ -161,7 +143,7 @@ if (half.get()) {
 export function sendOrTake(call, signal) {
   const asked = early.get(api.addressOf(call));
   early.delete(api.addressOf(call));
-  return asked?.until > Date.now() ? asked.answer.catch(() => send(call, signal)) : send(call, signal);
+  return asked ? asked.catch(() => send(call, signal)) : send(call, signal);
 }
 
 /** Whether the operator may change something. */

@@ -108,16 +108,6 @@ export function withParams(changes) {
 /** The address of a job by its number, with the app of the present address. */
 export const hrefOfJob = (id) => href(["jobs"], { job: id, app: parse(location.hash).params.get("app") });
 
-/** The sizes of pages to choose from, and the one that this browser chose. */
-export const SIZES = [25, 50, 100, 200];
-export const chosenSize = kept("size", 50);
-
-/** The size of a page: of the address, else the chosen one. */
-export function sizeOf(params) {
-  const named = Number(params.get("limit"));
-  return SIZES.includes(named) ? named : chosenSize.get();
-}
-
 /** The title of the window: what, and where. */
 export function useTitle(...parts) {
   const title = [...parts.filter(Boolean), "rollcall"].join(" · ");

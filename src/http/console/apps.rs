@@ -57,7 +57,7 @@ impl AppCounts {
 /// as `usersCountedAt` says, and absent before the first one: no call counts app users.
 pub(in crate::http) async fn list(request: OperatorRequest) -> Response {
     let (shared, operator) = (&request.shared, &request.operator);
-    let counted = shared.metric_counts.last(&shared.readers).await;
+    let counted = shared.metric_counts.last_at_once(&shared.readers).await;
     let statuses = shared.app_activity.statuses();
     let apps = shared.settings.apps.iter().filter_map(|app| {
         let id = AppId::from(app.id.as_str());

@@ -5,7 +5,6 @@ import { Empty, Failed, Ghost, useCall } from "../parts/load.js";
 import { Pager, useSize } from "../parts/pager.js";
 import { plain, Signs } from "../parts/text.js";
 import { dayOf, Time, utc, zone } from "../parts/time.js";
-import { sendOrTake } from "../request.js";
 import { go, useAddress, withParams } from "../state.js";
 import { html } from "../vendor/preact.js";
 
@@ -29,7 +28,7 @@ export const By = ({ of: { operator, key, userId, scope } }) =>
 export function useTimeline(app, id, params, wanted) {
   const [size, setSize] = useSize(params);
   const after = params.get("after");
-  const page = useCall(() => (wanted ? api.history(app, id, { limit: size, after }) : null), [app, id, size, after, wanted], { run: sendOrTake });
+  const page = useCall(() => (wanted ? api.history(app, id, { limit: size, after }) : null), [app, id, size, after, wanted]);
   return { page, size, setSize };
 }
 

@@ -5,7 +5,7 @@ import { Empty, Failed, Ghost, useCall } from "../parts/load.js";
 import { Badge, Head, Pairs, Tabs } from "../parts/page.js";
 import { Copy, Id, Signs } from "../parts/text.js";
 import { count, Time } from "../parts/time.js";
-import { mayChange, seesPeople, sendOrTake } from "../request.js";
+import { mayChange, seesPeople } from "../request.js";
 import { href, useTitle } from "../state.js";
 import { html, useRef, useState } from "../vendor/preact.js";
 import { AsOf } from "./asof.js";
@@ -102,7 +102,7 @@ export function User({ id, app, shown, apps, params }) {
   // Where each value is from is read out of the whole journal of the app user: only the profile shows it.
   const include = tab === "profile" ? "group,provenance" : "group";
   const calls = [api.user(app, id), api.user(app, id, { include })];
-  const call = useCall(() => calls[0], [app, id], { run: sendOrTake });
+  const call = useCall(() => calls[0], [app, id]);
   const user = call.data?.appUser;
   const timeline = useTimeline(app, id, params, tab === "timeline");
   // After what the page shows first: the service reads for operators one after the other, and this takes long.

@@ -78,6 +78,9 @@ function HeadCell({ column, sort }) {
     <a href=${withParams({ sort: next, after: null })} title=${`Sort ${next === up ? "up" : "down"}`}>${column.head}${order && html` <span aria-hidden="true">${order === "ascending" ? "↑" : "↓"}</span>`}</a></th>`;
 }
 
+/** Sizes of a page. */
+export const SIZES = [25, 50, 100, 200];
+
 /** A state beside a text that says the same. */
 export const Badge = ({ kind = "", children }) => html`<span class=${`badge ${kind}`}>${children}</span>`;
 

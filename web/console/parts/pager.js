@@ -1,18 +1,22 @@
 // The pages of a list: the search that fills one, and Next and Previous. A cursor leads forwards only: what was before it is
 // kept with the address, for this browser.
 import { send } from "../request.js";
-import { chosenSize, go, SIZES, sizeOf, withParams } from "../state.js";
+import { go, kept, withParams } from "../state.js";
 import { html, useMemo, useRef, useState } from "../vendor/preact.js";
+import { SIZES } from "./page.js";
 import { number } from "./time.js";
+
+const chosen = kept("size", 50);
 
 /** The size of a page: of the address, else what this browser chose; and what chooses it. */
 export function useSize(params) {
-  chosenSize.use();
+  const size = chosen.use();
+  const named = Number(params.get("limit"));
   const set = (value) => {
-    chosenSize.set(value);
+    chosen.set(value);
     go(withParams({ limit: null, after: null }));
   };
-  return [sizeOf(params), set];
+  return [SIZES.includes(named) ? named : size, set];
 }
 
 export function Pager({ params, address, size, setSize, next }) {
